@@ -16,8 +16,10 @@ ONCE   ?=
 # Two workers: what the smallest CI machine has. Each starts a PostgreSQL of its own.
 WORKERS ?= 2
 
+PYTEST := $(BIN)/python -m pytest
+
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types contracts long bench replay psql audit format lock clean
+.PHONY: help install run test check lint format bench replay psql audit lock clean
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,4 +45,44 @@ run: install ## the whole operator on this machine: database, simulated Render, 
 	$(BIN)/reconciler run --local $(if $(ONCE),--once) $(ARGS)
 
 test: install ## the tests, in under ten minutes (ARGS=...)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
+
+check: lint ## what CI runs: lint, types, import contracts, all tests with the long ones, coverage of the core
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not bench" --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --include='reconciler/core/*' --fail-under=100
+	$(BIN)/coverage report --skip-covered --format=total | sed 's/^/branch coverage of everything, per cent: /'
+
+lint: install ## ruff, formatting, mypy --strict, import contracts
+	$(BIN)/ruff check reconciler tests
+	$(BIN)/ruff format --check reconciler tests
+	$(BIN)/mypy --strict reconciler
+	$(BIN)/lint-imports --no-logo
+
+format: install ## put the code into the house format
+	$(BIN)/ruff check --fix --quiet reconciler tests
+	$(BIN)/ruff format reconciler tests
+
+bench: install ## the measurements, printed as tables (ARGS=...)
+	$(PYTEST) -m bench --capture=no --timeout=0 $(ARGS)
+
+replay: install ## the recorded traffic of Render against the simulator, printed as a table (ARGS=...)
+	$(PYTEST) -m replay --capture=no $(ARGS)
+
+psql: install ## SQL on the database of `make run`; ROLE=signup for the other role (ARGS="-c 'SELECT 1'")
+	@url="$$($(BIN)/reconciler url $(ROLE))" && \
+	psql="$$($(BIN)/python -c 'from reconciler.postgres import embedded; print(embedded.psql_path())')" && \
+	exec "$$psql" "$$url" $(ARGS)
+
+audit: install ## known vulnerabilities of what is locked (asks the advisory databases)
+	$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+
+lock: ## renew requirements.lock from pyproject.toml, for every platform, with hashes and no index address
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(VENV)-lock/bin/uv pip compile pyproject.toml --extra embedded --extra dev --output-file requirements.lock \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet $(ARGS)
+	rm -rf $(VENV)-lock
+
+clean: ## remove caches and the environment; the data under .reconciler stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	find reconciler tests -name __pycache__ -type d -prune -exec rm -rf {} +
