@@ -19,7 +19,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint format bench replay psql audit lock clean
+.PHONY: help install run test check lint style types contracts format bench replay psql audit lock clean
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,15 +47,25 @@ run: install ## the whole operator on this machine: database, simulated Render, 
 test: install ## the tests, in under ten minutes (ARGS=...)
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
-check: lint ## what CI runs: lint, types, import contracts, all tests with the long ones, coverage of the core
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not bench" --cov --cov-report= $(ARGS)
-	$(BIN)/coverage report --include='reconciler/core/*' --fail-under=100
-	$(BIN)/coverage report --skip-covered --format=total | sed 's/^/branch coverage of everything, per cent: /'
+# Goes on after a failure, so that one run shows everything that is wrong.
+check: install ## what CI runs: lint, types, import contracts, all tests with the long ones, coverage of the core
+	@status=0; \
+	$(MAKE) --no-print-directory --keep-going lint || status=1; \
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not bench" --cov --cov-report= $(ARGS) || status=1; \
+	$(BIN)/coverage report --include='reconciler/core/*' --fail-under=100 || status=1; \
+	printf 'coverage of everything, per cent: %s\n' "$$($(BIN)/coverage report --format=total)"; \
+	exit $$status
 
-lint: install ## ruff, formatting, mypy --strict, import contracts
+lint: style types contracts ## ruff, formatting, mypy --strict, import contracts
+
+style: install
 	$(BIN)/ruff check reconciler tests
 	$(BIN)/ruff format --check reconciler tests
+
+types: install
 	$(BIN)/mypy --strict reconciler
+
+contracts: install
 	$(BIN)/lint-imports --no-logo
 
 format: install ## put the code into the house format
