@@ -38,6 +38,7 @@ class TenantRow:
     """A tenant as the doors see it: spec columns, status (None before the first pass), and what stands beside it.
 
     `fresh` says whether the status speaks of the present generation. `revision` is the assigned one, 0 if none.
+    `reconciled_at` is when the last pass recorded its status (world), None before the first.
     """
 
     number: int
@@ -61,6 +62,7 @@ class TenantRow:
     purged: bool = False
     status: Status | None = None
     fresh: bool = False
+    reconciled_at: datetime | None = None
     hold: Hold | None = None
     resource_ids: Mapping[str, str] = field(default_factory=dict)
 
@@ -282,3 +284,16 @@ class Registry(Protocol):
 
     async def answer(self, key: str, fingerprint: str, status: int, body: Json) -> None:
         """Keep the answer of an idempotent request for a day."""
+
+
+class Planner(Protocol):
+    """What a pass would do now, without doing it; the composition root makes one of compile, diff and plan."""
+
+    async def plan(self, name: str, columns: Mapping[str, Json] | None = None) -> Json:
+        """Plan a tenant as machines read it, with `columns` (of a tenants row) put over what stands.
+
+        A tenant that does not exist yet is planned from `columns` alone. Raises Invalid, or NotFound without columns.
+        """
+
+    async def plan_text(self, name: str, columns: Mapping[str, Json] | None = None) -> str:
+        """Plan the same as people read it."""

@@ -1,0 +1,146 @@
+"""Reads, every few seconds, the figures that nobody counts as they happen; it is handed callables and knows no SQL.
+
+Each source is asked on its own: one that fails is counted and logged, and the others are still read.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.core.kinds import Bucket
+from reconciler.ports import Brake
+from reconciler.telemetry.adapter import MeteredTelemetry
+from reconciler.telemetry.metrics import CONTROLLER, Metrics
+from reconciler.telemetry.tenants import TenantSeries
+
+REFRESH_S = 5.0
+"""Real seconds between readings; half of the shortest scrape interval in use, so that no scrape sees one twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetLevel:
+    """One bucket's window: calls left and allowed; `learned` when Render's headers named the limit."""
+
+    bucket: Bucket
+    tokens: int
+    limit: int
+    learned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where figures are read from; absent ones stay as they are. Times are world seconds.
+
+    `depth` counts due tenants by wake class, `observation_age` is the age of each kind's last full sweep by
+    `Kind.value`, `brake` the state and reason as `Registry.brake` answers them.
+    """
+
+    overdue: Callable[[], Awaitable[float]] | None = None
+    depth: Callable[[], Awaitable[Mapping[str, int]]] | None = None
+    budgets: Callable[[], Awaitable[Sequence[BudgetLevel]]] | None = None
+    unknown_open: Callable[[], Awaitable[int]] | None = None
+    create_queue: Callable[[], Awaitable[int]] | None = None
+    observation_age: Callable[[], Awaitable[Mapping[str, float]]] | None = None
+    brake: Callable[[], Awaitable[tuple[Brake, str]]] | None = None
+
+
+class Refresher:
+    """Owns the loop; `once` reads everything now, `run` does so until cancelled."""
+
+    def __init__(
+        self,
+        telemetry: MeteredTelemetry,
+        sources: Sources,
+        series: TenantSeries | None = None,
+        every_s: float = REFRESH_S,
+    ) -> None:
+        """Read `sources` and `series` each `every_s` real seconds into the metrics of `telemetry`."""
+        self._telemetry = telemetry
+        self._metrics = telemetry.metrics
+        self._readers = readers(telemetry.metrics, sources)
+        if series is not None:
+            self._readers["tenants"] = series.refresh
+        self._every_s = every_s
+        for source in self._readers:
+            self._metrics.refresh_errors.labels(source)
+
+    async def once(self) -> None:
+        """Read every source; a failure is counted under its name and does not keep the others from being read."""
+        for source, read in self._readers.items():
+            try:
+                await read()
+            except Exception as error:  # a figure that cannot be read must not end the process that shows it
+                self._metrics.refresh_errors.labels(source).inc()
+                self._telemetry.problem("metrics_refresh_failed", source=source, error=str(error))
+            else:
+                self._metrics.refreshed.labels(source).set(time.time())
+
+    async def run(self) -> None:
+        """Read until cancelled, the first time at once."""
+        while True:
+            await self.once()
+            await asyncio.sleep(self._every_s)
+
+
+def readers(metrics: Metrics, sources: Sources) -> dict[str, Callable[[], Awaitable[None]]]:
+    """Pair every source that is there with the gauge it sets, by the name under which failures are counted."""
+    made: dict[str, Callable[[], Awaitable[None]]] = {}
+    if sources.overdue is not None:
+        made["overdue"] = _number(sources.overdue, metrics.overdue.set)
+    if sources.unknown_open is not None:
+        made["unknown_open"] = _number(sources.unknown_open, metrics.unknown_open.set)
+    if sources.create_queue is not None:
+        made["create_queue"] = _number(sources.create_queue, metrics.create_queue.set)
+    if sources.depth is not None:
+        made["depth"] = _numbers(
+            sources.depth, lambda name, value: metrics.depth.labels(CONTROLLER, CONTROLLER, name).set(value)
+        )
+    if sources.observation_age is not None:
+        made["observation_age"] = _numbers(
+            sources.observation_age, lambda kind, value: metrics.observation_age.labels(kind).set(value)
+        )
+    if sources.budgets is not None:
+        made["budgets"] = _budgets(sources.budgets, metrics)
+    if sources.brake is not None:
+        made["brake"] = _brake(sources.brake, metrics)
+    return made
+
+
+def _number(
+    read: Callable[[], Awaitable[float]] | Callable[[], Awaitable[int]], set_to: Callable[[float], None]
+) -> Callable[[], Awaitable[None]]:
+    async def reader() -> None:
+        set_to(await read())
+
+    return reader
+
+
+def _numbers(
+    read: Callable[[], Awaitable[Mapping[str, int]]] | Callable[[], Awaitable[Mapping[str, float]]],
+    set_to: Callable[[str, float], None],
+) -> Callable[[], Awaitable[None]]:
+    async def reader() -> None:
+        for name, value in (await read()).items():
+            set_to(name, value)
+
+    return reader
+
+
+def _budgets(read: Callable[[], Awaitable[Sequence[BudgetLevel]]], metrics: Metrics) -> Callable[[], Awaitable[None]]:
+    async def reader() -> None:
+        for level in await read():
+            metrics.budget_tokens.labels(level.bucket.value).set(level.tokens)
+            if level.learned:
+                metrics.budget_limit.labels(level.bucket.value, "header").set(level.limit)
+
+    return reader
+
+
+def _brake(read: Callable[[], Awaitable[tuple[Brake, str]]], metrics: Metrics) -> Callable[[], Awaitable[None]]:
+    async def reader() -> None:
+        stands, _ = await read()
+        for brake in Brake:
+            metrics.brake.labels(brake.value).set(brake is stands)
+
+    return reader
