@@ -186,10 +186,11 @@ class Registry(Protocol):
         selector: Mapping[str, str] | None = None,
         names: Sequence[str] | None = None,
         include_purged: bool = False,
+        created_by: str | None = None,
         limit: int = 1000,
         offset: int = 0,
     ) -> TenantPage:
-        """List tenants by number, label selector and names; purged tombstones only when asked for."""
+        """List tenants by number, label selector, names and maker; purged tombstones only when asked for."""
 
     async def get_tenant(self, id_or_name: str) -> TenantRow:
         """Find a tenant by number (all digits) or name; NotFound."""
@@ -284,6 +285,9 @@ class Registry(Protocol):
 
     async def answer(self, key: str, fingerprint: str, status: int, body: Json) -> None:
         """Keep the answer of an idempotent request for a day."""
+
+    async def forget(self, key: str, fingerprint: str) -> None:
+        """Drop an idempotent request that ended without an answer, so that it may be asked again."""
 
 
 class Planner(Protocol):
