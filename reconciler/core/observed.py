@@ -140,7 +140,8 @@ def canonical_plan(kind: Kind, plan: str) -> str:
     """Fold spelling (`pro plus`, `basic-256mb`, `1c-2g`) into the name answers used to carry."""
     aliases = {Kind.POSTGRES: POSTGRES_PLAN_ALIASES, Kind.KEY_VALUE: KEY_VALUE_PLAN_ALIASES}.get(kind, PLAN_ALIASES)
     lowered = plan.strip().lower()
-    return aliases.get(lowered, lowered.replace(" ", "_").replace("-", "_"))
+    # Plans named by CPU and memory (`2c-8g`) keep their dash: it is part of Render's id.
+    return aliases.get(lowered, lowered if lowered[:1].isdigit() else lowered.replace(" ", "_").replace("-", "_"))
 
 
 def canonical_image(path: str) -> str:
