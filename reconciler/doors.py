@@ -281,7 +281,10 @@ class Registry(Protocol):
         """Revoke; NotFound."""
 
     async def remember(self, key: str, fingerprint: str) -> tuple[int, Json] | None:
-        """Begin an idempotent request: None = go on; a stored answer = repeat it; Taken = other body, or in flight."""
+        """Begin an idempotent request: None = go on; a stored answer = repeat it.
+
+        Taken with field `body` = the key came with another fingerprint; with field `in_flight` = not answered yet.
+        """
 
     async def answer(self, key: str, fingerprint: str, status: int, body: Json) -> None:
         """Keep the answer of an idempotent request for a day."""

@@ -6,7 +6,7 @@ are in telemetry.tenants. Series whose labels are known beforehand exist from th
 from the first scrape. Times called "world" run at the simulator's speed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 
 import prometheus_client
@@ -16,6 +16,9 @@ from reconciler.core.actions import Verb
 from reconciler.core.kinds import BUCKET_LIMITS, SERVICES, SUSPENDABLE, Bucket, Kind
 from reconciler.core.status import Phase
 from reconciler.ports import Brake, WakeClass
+
+CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
+"""What `Metrics.exposition` writes."""
 
 CONTROLLER = "tenant"
 RESULTS = ("success", "error", "requeue", "requeue_after")
@@ -61,6 +64,7 @@ class Metrics:
         """Declare and pre-initialise; `process` adds process_* and python_* of this process."""
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # a `_created` twin of each counter doubles the page for nothing
         self.registry = CollectorRegistry() if registry is None else registry
+        self._pages: list[Callable[[], bytes]] = []
         self._declare_reconcile()
         self._declare_queue()
         self._declare_requests()
@@ -74,6 +78,14 @@ class Metrics:
             prometheus_client.ProcessCollector(registry=self.registry)
             prometheus_client.PlatformCollector(registry=self.registry)
             prometheus_client.GCCollector(registry=self.registry)
+
+    def attach(self, page: Callable[[], bytes]) -> None:
+        """Add lines made elsewhere (telemetry.tenants) to every exposition; `page` must answer at once."""
+        self._pages.append(page)
+
+    def exposition(self) -> bytes:
+        """Write everything in the Prometheus text format; takes milliseconds, so call it off the event loop."""
+        return prometheus_client.generate_latest(self.registry) + b"".join(page() for page in self._pages)
 
     def _counter(self, name: str, help: str, labels: Iterable[str] = ()) -> Counter:
         return Counter(name, help, tuple(labels), registry=self.registry)
