@@ -1,0 +1,170 @@
+"""Takes one API request from headers to answer: who calls, whether it fits the limits, what it does, what is kept.
+
+It knows nothing of sockets; faults that need one are handed back with the answer.
+"""
+
+import json
+import logging
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, unquote
+
+from reconciler.simulator import corrupt, faults, limits, models, times
+from reconciler.simulator.wire import ApiError, Bucket, Call, Reply, Route, Router
+from reconciler.simulator.world import World
+
+LOGGER = logging.getLogger(__name__)
+BEARER = "bearer "
+OK, FIRST_ERROR = 200, 300
+UNAUTHORIZED, THROTTLED, MISSING = 401, 429, 404
+PREFIX = "/v1"
+
+
+@dataclass(slots=True)
+class Request:
+    """What came over the wire."""
+
+    method: str
+    path: str
+    query_string: str
+    headers: dict[bytes, bytes]
+    raw: bytes
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back over the wire, and the faults that strike it there."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    rules: list[faults.Rule] = field(default_factory=list)
+
+    def rule(self, fault: str) -> faults.Rule | None:
+        """Find the rule of a fault that struck."""
+        return next((rule for rule in self.rules if rule.fault == fault), None)
+
+
+class Api:
+    """The API of one world."""
+
+    def __init__(self, world: World, routes: list[Route]) -> None:
+        """Answer from a world by these routes."""
+        self.world = world
+        self.router = Router(routes)
+        self._requests = 0
+        self.corruption = corrupt.Corruption(world, self.read)
+
+    def handle(self, request: Request) -> Answer:
+        """Answer a request."""
+        self.world.settle()
+        path = request.path[len(PREFIX) :]
+        segments = [unquote(part) for part in path.strip("/").split("/")]
+        found = self.router.find(request.method, segments)
+        bucket, subject = _bucket(request.method, found)
+        key = _key(request.headers)
+        verdict = self.world.limits.take(
+            key, bucket, subject, self.world.now_ns(), self.world.settings, halved=self.world.faults.limits_halved()
+        )
+        answer = self._answer(request, found, key, verdict)
+        answer.headers += self._common_headers(verdict)
+        counted = f"{request.method} {bucket.value} {answer.status}"
+        self.world.requests[counted] = self.world.requests.get(counted, 0) + 1
+        self.world.flush()
+        return answer
+
+    def _answer(
+        self, request: Request, found: tuple[Route, dict[str, str]] | None, key: str, verdict: limits.Verdict
+    ) -> Answer:
+        world = self.world
+        if not key or (world.config.api_keys and key not in world.config.api_keys):
+            return _refusal(UNAUTHORIZED, "Unauthorized")
+        if not verdict.allowed:
+            world.throttled += 1
+            return _refusal(THROTTLED, "rate limit exceeded")
+        before = world.faults.on_call(request.method, request.path, faults.BEFORE)
+        refused = next((rule for rule in before if rule.fault == "status"), None)
+        if refused is not None or any(rule.fault == "timeout_before" for rule in before):
+            answer = _injected(refused, verdict) if refused is not None else _refusal(MISSING, "")
+            answer.rules = before
+            return answer
+        if found is None:
+            return _refusal(MISSING, f"not found: {request.path}")
+        query = parse_qs(request.query_string, keep_blank_values=True)
+        call = Call(world, request.method, request.path, query, request.raw, key, request.headers, found[1])
+        self.corruption.before(request.method, request.path)
+        reply = self._run(found[0], call)
+        after = world.faults.on_call(request.method, request.path, faults.AFTER)
+        answer = Answer(reply.status, list(reply.headers), self.corruption.spoil(call, reply, after), before + after)
+        if not reply.empty:
+            answer.headers.append((b"content-type", b"application/json; charset=utf-8"))
+        return answer
+
+    def _run(self, route: Route, call: Call) -> Reply:
+        try:
+            reply = route.handler(call)
+        except ApiError as error:
+            return Reply(error.status, {"message": error.message})
+        except Exception:
+            # A defect of the simulator, not of the caller: say so and keep serving.
+            LOGGER.exception("handler failed: %s %s", call.method, call.path)
+            return Reply(500, {"message": "internal error of the simulator"})
+        if call.method != "GET":
+            self.note_write(call.method, call.path, reply.status, call.key)
+        return reply
+
+    def read(self, path: str) -> tuple[int, bytes]:
+        """Read a path the way a GET would, counted nowhere."""
+        found = self.router.find("GET", [unquote(part) for part in path[len(PREFIX) :].strip("/").split("/")])
+        if found is None:
+            return MISSING, b""
+        call = Call(self.world, "GET", path, {}, b"", "", {}, found[1])
+        try:
+            reply = found[0].handler(call)
+        except ApiError as error:
+            return error.status, json.dumps({"message": error.message}).encode() + b"\n"
+        return reply.status, reply.encode()
+
+    def note_write(self, method: str, path: str, status: int, cause: str) -> None:
+        """Remember an accepted change for the truth."""
+        world = self.world
+        world.write_seq += 1
+        write = models.Write(
+            id=f"wrt-{world.write_seq:012d}", seq=world.write_seq, at_ns=world.now_ns(), method=method,
+            path=path, status=status, cause=cause, affected=world.changed_ids(),
+        )  # fmt: skip
+        world.add_write(write)
+
+    def _common_headers(self, verdict: limits.Verdict) -> list[tuple[bytes, bytes]]:
+        self._requests += 1
+        return [
+            *verdict.headers(self.world.settings.retry_after),
+            (b"date", times.http_date(self.world.now_ns())),
+            (b"render-request-id", b"simulator/%06d" % self._requests),
+            (b"vary", b"Origin"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+
+
+def _bucket(method: str, found: tuple[Route, dict[str, str]] | None) -> tuple[Bucket, str]:
+    if found is None:
+        return (Bucket.READ if method == "GET" else Bucket.WRITE), ""
+    return found[0].counted_in(), found[1].get("id", "")
+
+
+def _key(headers: dict[bytes, bytes]) -> str:
+    text = headers.get(b"authorization", b"").decode("latin-1").strip()
+    return text[len(BEARER) :].strip() if text.lower().startswith(BEARER) else ""
+
+
+def _refusal(status: int, message: str) -> Answer:
+    body = json.dumps({"message": message}).encode() + b"\n"
+    return Answer(status, [(b"content-type", b"application/json; charset=utf-8")], body)
+
+
+def _injected(rule: faults.Rule, verdict: limits.Verdict) -> Answer:
+    """Answer the status a rule asks for; a throttled one shows an empty window unless told otherwise."""
+    status = int(rule.number("status", 503))
+    answer = _refusal(status, str(rule.params.get("message", f"injected {status}")))
+    if rule.params.get("retry_after") is not None:
+        answer.headers.append((b"retry-after", str(rule.params["retry_after"]).encode()))
+    return answer

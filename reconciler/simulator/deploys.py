@@ -1,0 +1,267 @@
+"""Moves deploys through their phases: what starts, what waits, what is canceled, what ends how.
+
+Render API: a git deploy begins in build_in_progress, an image one in update_in_progress, with a pre-deploy
+command in pre_deploy_in_progress; the deploy of an image cron job is live at once. Under the workspace policy
+"wait" a new deploy is queued behind the running one and only the newest queued one survives; under "override"
+it cancels the running one. A deploy takes its variables when it starts; instances keep them until the next.
+"""
+
+from dataclasses import dataclass
+
+from reconciler.simulator import events, metering, models
+from reconciler.simulator.plans import NATIVE_RUNTIMES
+from reconciler.simulator.wire import Json
+from reconciler.simulator.world import World
+
+IN_PROGRESS = frozenset({"created", "build_in_progress", "pre_deploy_in_progress", "update_in_progress"})
+OPEN = IN_PROGRESS | {"queued"}
+FAILED_PHASE = {
+    "build_in_progress": "build_failed",
+    "pre_deploy_in_progress": "pre_deploy_failed",
+    "update_in_progress": "update_failed",
+}
+FOREVER = -1.0
+Phase = list[str | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a deploy is asked to be."""
+
+    trigger: str
+    clear_cache: bool = False
+    deploy_only: bool = False
+    commit_id: str | None = None
+    image: str | None = None
+    rollback_of: str | None = None
+
+
+def open_deploys(world: World, service: models.Service) -> list[models.Deploy]:
+    """Find the deploys of a service that have not ended, oldest first."""
+    found = (world.deploys.get(key) for key in service.deploy_ids)
+    return [deploy for deploy in found if deploy is not None and deploy.status in OPEN]
+
+
+def request(world: World, service: models.Service, options: Options) -> tuple[models.Deploy, bool]:
+    """Ask for a deploy; tell whether it started at once or was queued."""
+    running = open_deploys(world, service)
+    deploy = _make(world, service, options)
+    active = [item for item in running if item.status in IN_PROGRESS]
+    waits = bool(active) and world.settings.deploy_overlap == "wait"
+    for item in running:
+        if item.status == "queued" or not waits:
+            cancel(world, item, start_next=False)
+    if waits:
+        deploy.status = "queued"
+        return deploy, False
+    _start(world, service, deploy, deploy.created_ns)
+    return deploy, True
+
+
+def _make(world: World, service: models.Service, options: Options) -> models.Deploy:
+    now_ns = world.stamp_ns()
+    deploy = models.Deploy(
+        id=world.ids.new("dep", now_ns), service_id=service.id, status="created", trigger=options.trigger,
+        created_ns=now_ns, updated_ns=now_ns, clear_cache=options.clear_cache, rollback_of=options.rollback_of,
+    )  # fmt: skip
+    _describe_source(world, service, deploy, options)
+    deploy.plan = phases(world, service, skip_build=options.deploy_only or options.rollback_of is not None)
+    world.deploys.add(deploy)
+    service.deploy_ids.append(deploy.id)
+    _prune(world, service)
+    world.services.touch(service)
+    return deploy
+
+
+def _describe_source(world: World, service: models.Service, deploy: models.Deploy, options: Options) -> None:
+    original = world.deploys.get(options.rollback_of) if options.rollback_of else None
+    if original is not None:
+        deploy.commit, deploy.image = original.commit, original.image
+    elif service.image_path is not None:
+        reference = options.image or service.image_path
+        deploy.image = {"ref": reference, "sha": world.ids.image_digest(reference)}
+    else:
+        branch = service.branch or "main"
+        deploy.commit = {
+            "id": options.commit_id or world.ids.commit(service.repo or "", branch),
+            "message": f"Newest commit of {branch}", "createdAt": "2025-01-01T00:00:00Z",
+        }  # fmt: skip
+
+
+def _prune(world: World, service: models.Service) -> None:
+    while len(service.deploy_ids) > world.settings.keep_deploys:
+        oldest = world.deploys.get(service.deploy_ids[0])
+        if oldest is not None and (oldest.status in OPEN or oldest.id == service.live_deploy_id):
+            return
+        service.deploy_ids.pop(0)
+        if oldest is not None:
+            world.deploys.remove(oldest)
+
+
+def phases(world: World, service: models.Service, *, skip_build: bool) -> list[Phase]:
+    """List what a deploy of a service has to go through, with the length of each phase."""
+    settings = world.settings
+    runtime = str(service.details.get("runtime", "static"))
+    found: list[Phase] = []
+    if runtime != "image" and not skip_build:
+        length = settings.build_static_s if service.type == "static_site" else settings.build_native_s
+        found.append(["build_in_progress", settings.build_docker_s if runtime == "docker" else length])
+    if service.type == "cron_job":
+        return found
+    if service.details.get("envSpecificDetails", {}).get("preDeployCommand"):
+        found.append(["pre_deploy_in_progress", settings.pre_deploy_s])
+    pulling = settings.build_image_s if runtime == "image" else 0.0
+    found.append(["update_in_progress", pulling + settings.go_live_s])
+    return found
+
+
+def snapshot(world: World, service: models.Service) -> Json:
+    """Take what the instances of a service would run with now: own variables win over those of groups."""
+    env: dict[str, str] = {}
+    files: dict[str, str] = {}
+    groups = [group for key in service.group_ids if (group := world.groups.get(key)) is not None]
+    for group in sorted(groups, key=lambda item: item.created_ns):
+        env.update({name: value for _, name, value in group.variables})
+        files.update({name: content for _, name, content in group.files})
+    env.update({name: value for _, name, value in service.variables})
+    files.update({name: content for _, name, content in service.files})
+    return {"env": env, "files": files, "image": service.image_path, "plan": service.details.get("plan")}
+
+
+def _start(world: World, service: models.Service, deploy: models.Deploy, at_ns: int) -> None:
+    deploy.started_ns = deploy.updated_ns = at_ns
+    deploy.snapshot = snapshot(world, service)
+    _apply_faults(world, service, deploy)
+    instant = not deploy.plan
+    if not instant:
+        service.updated_ns = max(at_ns, service.updated_ns)
+    native = service.details.get("runtime") in (*NATIVE_RUNTIMES, "docker") or service.type == "static_site"
+    if native and not instant and deploy.plan[0][0] == "build_in_progress":
+        events.emit(world, service, "build_started", {"buildId": _build_id(deploy), "trigger": _trigger(deploy)}, at_ns)
+    events.emit(world, service, "deploy_started", {"deployId": deploy.id, "trigger": _trigger(deploy)}, at_ns)
+    _enter_next(world, service, deploy, at_ns)
+    world.services.touch(service)
+
+
+def _apply_faults(world: World, service: models.Service, deploy: models.Deploy) -> None:
+    """Let a rule decide that this deploy will fail or hang."""
+    limits = {
+        "build_in_progress": world.settings.build_limit_s,
+        "pre_deploy_in_progress": world.settings.pre_deploy_limit_s,
+        "update_in_progress": world.settings.go_live_limit_s,
+    }
+    if not deploy.plan:
+        return
+    stuck = world.faults.on_lifecycle("deploy_stuck", service.id, service.name)
+    if stuck is not None:
+        phase = deploy.plan[-1] if stuck.params.get("phase") != "build" else deploy.plan[0]
+        deploy.plan = deploy.plan[: deploy.plan.index(phase) + 1]
+        phase[1] = FOREVER if stuck.params.get("forever") else limits[str(phase[0])]
+        deploy.outcome = FAILED_PHASE[str(phase[0])]
+        return
+    if world.faults.on_lifecycle("build_failed", service.id, service.name) is not None:
+        deploy.plan = deploy.plan[:1]
+        deploy.outcome = FAILED_PHASE[str(deploy.plan[0][0])]
+    elif world.faults.on_lifecycle("deploy_failed", service.id, service.name) is not None:
+        deploy.outcome = "update_failed"
+
+
+def _enter_next(world: World, service: models.Service, deploy: models.Deploy, at_ns: int) -> None:
+    if not deploy.plan:
+        _finish(world, service, deploy, at_ns)
+        return
+    status, length = deploy.plan.pop(0)
+    deploy.status = str(status)
+    deploy.updated_ns = at_ns
+    deploy.due_ns = 0 if length == FOREVER else world.in_s(float(length), after_ns=at_ns)
+    if deploy.status == "pre_deploy_in_progress":
+        events.emit(world, service, "pre_deploy_started", {"deployId": deploy.id}, at_ns)
+    world.deploys.touch(deploy)
+    world.schedule("deploy", deploy)
+
+
+def advance(world: World, deploy: models.Deploy) -> None:
+    """End the present phase of a deploy."""
+    service, at_ns = world.service(deploy.service_id), deploy.due_ns
+    failing = not deploy.plan and deploy.outcome != "live"
+    verdict = "failed" if failing else "succeeded"
+    if deploy.status == "build_in_progress":
+        details = {"buildId": _build_id(deploy), "buildStatus": verdict, "reason": {}}
+        events.emit(world, service, "build_ended", details, at_ns)
+    elif deploy.status == "pre_deploy_in_progress":
+        details = {"deployId": deploy.id, "preDeployStatus": verdict, "reason": {}}
+        events.emit(world, service, "pre_deploy_ended", details, at_ns)
+    _enter_next(world, service, deploy, at_ns)
+
+
+def _finish(world: World, service: models.Service, deploy: models.Deploy, at_ns: int) -> None:
+    outcome = deploy.outcome
+    if outcome == "live" and service.broken == "crash":
+        outcome = "update_failed"
+    _end(world, deploy, outcome, at_ns)
+    if outcome == "live":
+        _go_live(world, service, deploy, at_ns)
+    reason = {} if outcome == "live" else {"failure": {"nonZeroExit": 1}, "buildFailed": outcome == "build_failed"}
+    verdict = "succeeded" if outcome == "live" else "failed"
+    details = {"deployId": deploy.id, "deployStatus": verdict, "reason": reason}
+    events.emit(world, service, "deploy_ended", details, at_ns)
+    start_queued(world, service, at_ns)
+
+
+def _end(world: World, deploy: models.Deploy, status: str, at_ns: int) -> None:
+    deploy.status = status
+    deploy.due_ns = 0
+    deploy.plan = []
+    deploy.finished_ns = deploy.updated_ns = max(at_ns, deploy.created_ns + 1_000)
+    world.deploys.touch(deploy)
+
+
+def _go_live(world: World, service: models.Service, deploy: models.Deploy, at_ns: int) -> None:
+    previous = world.deploys.get(service.live_deploy_id) if service.live_deploy_id else None
+    if previous is not None and previous.id != deploy.id:
+        previous.status = "deactivated"
+        previous.updated_ns = at_ns
+        world.deploys.touch(previous)
+    service.live_deploy_id = deploy.id
+    service.running = {"deploy": deploy.id, **(deploy.snapshot or {})}
+    service.started_ns = at_ns
+    deploy.snapshot = None
+    if service.type != "cron_job":
+        service.updated_ns = max(at_ns, service.updated_ns)
+        events.emit(world, service, "server_available", {}, at_ns)
+    world.services.touch(service)
+    metering.service(world, service)
+
+
+def start_queued(world: World, service: models.Service, at_ns: int) -> None:
+    """Start the deploy that waited, if nothing else runs."""
+    waiting = open_deploys(world, service)
+    if waiting and all(item.status == "queued" for item in waiting):
+        _start(world, service, waiting[-1], at_ns)
+
+
+def cancel(world: World, deploy: models.Deploy, *, start_next: bool = True) -> None:
+    """End an open deploy without effect."""
+    service, now_ns = world.service(deploy.service_id), world.stamp_ns()
+    began = bool(deploy.started_ns)
+    _end(world, deploy, "canceled", now_ns)
+    deploy.snapshot = None
+    if began:
+        details = {"deployId": deploy.id, "deployStatus": "canceled", "reason": {}}
+        events.emit(world, service, "deploy_ended", details, now_ns)
+    if start_next:
+        start_queued(world, service, now_ns)
+
+
+def _build_id(deploy: models.Deploy) -> str:
+    return "bld" + deploy.id[3:]
+
+
+def _trigger(deploy: models.Deploy) -> Json:
+    trigger: Json = {
+        "firstBuild": False, "envUpdated": False, "manual": deploy.trigger == "manual",
+        "deployedByRender": False, "clearCache": deploy.clear_cache, "rollback": deploy.trigger == "rollback",
+    }  # fmt: skip
+    if deploy.rollback_of:
+        trigger["rollbackTargetDeployId"] = deploy.rollback_of
+    return trigger

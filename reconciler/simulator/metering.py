@@ -1,0 +1,81 @@
+"""Notes what is billable of every resource from when on, so that a bill of any interval can be made later.
+
+It knows quantities (instances of a plan, gigabytes), not prices.
+"""
+
+from reconciler.simulator import models
+from reconciler.simulator.world import World
+
+Quantities = dict[str, float]
+
+
+def record(world: World, key: str, name: str, kind: str, quantities: Quantities) -> None:
+    """Note that these quantities are in use from now on."""
+    meter = world.meters.get(key)
+    now_ns = world.now_ns()
+    if meter is None:
+        meter = world.meters.add(models.Meter(id=key, name=name, kind=kind, created_ns=now_ns))
+    billed: dict[str, object] = {sku: amount for sku, amount in quantities.items() if amount}
+    if meter.points and meter.points[-1][1] == billed:
+        return
+    meter.points.append([now_ns, billed])
+    world.meters.touch(meter)
+
+
+def close(world: World, key: str) -> None:
+    """Note that a resource is gone."""
+    meter = world.meters.get(key)
+    if meter is not None and not meter.deleted_ns:
+        meter.points.append([world.now_ns(), {}])
+        meter.deleted_ns = world.now_ns()
+        world.meters.touch(meter)
+
+
+def add_run(world: World, key: str, plan: str, started_ns: int, seconds: float) -> None:
+    """Note the run time of a cron job or a one-off job."""
+    meter = world.meters.get(key)
+    if meter is None:
+        return
+    slot = f"{started_ns // 3_600_000_000_000}:{plan}"
+    meter.used_s[slot] = meter.used_s.get(slot, 0.0) + seconds
+    world.meters.touch(meter)
+
+
+def service(world: World, item: models.Service) -> None:
+    """Note what a service uses now: its instances unless suspended, its disk always."""
+    quantities: Quantities = {}
+    plan = item.details.get("plan")
+    if plan and item.type != "cron_job" and not item.suspenders:
+        quantities[f"compute:{plan}"] = running_instances(item)
+    if item.type == "cron_job":
+        quantities[f"cron:{plan}"] = 1
+    disk = world.disks.get(item.disk_id) if item.disk_id else None
+    if disk is not None:
+        quantities["disk_gb"] = disk.size_gb
+    record(world, item.id, item.name, item.type, quantities)
+
+
+def running_instances(item: models.Service) -> int:
+    """Count the instances of a service: under autoscaling not what was configured by hand."""
+    autoscaling = item.details.get("autoscaling")
+    if autoscaling and autoscaling.get("enabled"):
+        low, high = int(autoscaling["min"]), int(autoscaling["max"])
+        return min(max(item.autoscaled or low, low), high)
+    return int(item.details.get("numInstances", 1))
+
+
+def postgres(world: World, item: models.Postgres) -> None:
+    """Note what a database uses now; a standby counts like another instance."""
+    copies = 2 if item.high_availability else 1
+    quantities: Quantities = {}
+    if not item.suspenders:
+        quantities[f"postgres:{item.plan}"] = copies
+    if item.plan != "free" and (not item.suspenders or world.settings.bill_suspended_storage):
+        quantities["postgres_gb"] = item.disk_gb * copies
+    record(world, item.id, item.name, "postgres", quantities)
+
+
+def key_value(world: World, item: models.KeyValue) -> None:
+    """Note what a Key Value instance uses now."""
+    quantities: Quantities = {} if item.suspenders else {f"key_value:{item.plan}": 1}
+    record(world, item.id, item.name, "key_value", quantities)

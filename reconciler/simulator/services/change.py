@@ -1,0 +1,92 @@
+"""Decides what a PATCH of a service changes; it never deploys.
+
+Render API: absent fields stay; a PATCH equal to the state answers 200 and leaves `updatedAt` alone (recorded:
+privateservice/disks); a rename keeps slug and URL; a switch to an image drops repository and build filter.
+"""
+
+import copy
+
+from reconciler.simulator import checks, cron, events, metering, models
+from reconciler.simulator.services import create
+from reconciler.simulator.services import details as details_of
+from reconciler.simulator.wire import Json, invalid
+from reconciler.simulator.world import World
+
+WATCHED = (
+    "name", "root_dir", "repo", "branch", "image_path", "registry_credential_id",
+    "auto_deploy_trigger", "build_filter", "details",
+)  # fmt: skip
+
+
+def patch(world: World, service: models.Service, body: Json) -> None:
+    """Change a service by the body of PATCH /services/{id}."""
+    draft = copy.copy(service)
+    draft.details = copy.deepcopy(service.details)
+    given = checks.section(body, "serviceDetails")
+    details_of.change(service.type, draft.details, given)
+    if draft.details.get("plan") == "free":
+        _refuse_free(draft)
+    name = checks.optional_text(body, "name") or service.name
+    if name != service.name:
+        create.check_name(world, name, service.owner_id, but=service.id)
+    draft.name = name
+    _patch_source(world, draft, body, given)
+    draft.auto_deploy_trigger = create.auto_deploy(body, service.auto_deploy_trigger)
+    if all(getattr(draft, field) == getattr(service, field) for field in WATCHED):
+        return
+    _commit(world, service, draft)
+
+
+def _refuse_free(draft: models.Service) -> None:
+    details = draft.details
+    if draft.disk_id or details.get("autoscaling") or details.get("numInstances", 1) > 1:
+        raise invalid("plan free allows one instance, no disk and no autoscaling")
+
+
+def _patch_source(world: World, draft: models.Service, body: Json, given: Json) -> None:
+    if body.get("rootDir") is not None:
+        draft.root_dir = checks.optional_text(body, "rootDir") or ""
+    if draft.details.get("runtime") == "image":
+        image = checks.section(body, "image")
+        if image.get("imagePath"):
+            draft.image_path = details_of.canonical_image(checks.text(image, "imagePath"))
+        if "registryCredentialId" in image:
+            draft.registry_credential_id = create.credential(world, image["registryCredentialId"])
+        if draft.image_path is None:
+            raise invalid("image.imagePath is required for runtime image")
+        draft.repo = draft.branch = draft.build_filter = None
+        return
+    draft.image_path = None
+    if body.get("repo"):
+        draft.repo = create.check_repo(world, checks.text(body, "repo"))
+    if draft.repo is None:
+        raise invalid("repo is required")
+    draft.branch = checks.text(body, "branch", draft.branch or "main")
+    if "buildFilter" in body:
+        draft.build_filter = create.build_filter(body)
+    commands = checks.section(given, "envSpecificDetails")
+    if "registryCredentialId" in commands:
+        draft.registry_credential_id = create.credential(world, commands["registryCredentialId"])
+
+
+def _commit(world: World, service: models.Service, draft: models.Service) -> None:
+    old_plan = service.details.get("plan")
+    old_schedule, new_schedule = service.details.get("schedule"), draft.details.get("schedule")
+    old_trigger, old_mode = service.auto_deploy_trigger, service.details.get("maintenanceMode")
+    if draft.name != service.name:
+        world.services.rename(service, draft.name)
+    for field in WATCHED[1:]:
+        setattr(service, field, getattr(draft, field))
+    service.updated_ns = world.stamp_ns()
+    world.services.touch(service)
+    create.note_plan_change(world, service, old_plan)
+    if old_schedule != new_schedule and new_schedule is not None and not service.suspenders:
+        service.due_ns = cron.next_ns(new_schedule, world.now_ns())
+        world.schedule("service", service)
+    if (old_trigger == "off") != (service.auto_deploy_trigger == "off"):
+        switched = "disabled" if service.auto_deploy_trigger == "off" else "enabled"
+        events.emit(world, service, f"auto_deploy_{switched}")
+    mode = service.details.get("maintenanceMode")
+    if old_mode and mode and old_mode["enabled"] != mode["enabled"]:
+        events.emit(world, service, "maintenance_mode_enabled", {"enabled": mode["enabled"]})
+    metering.service(world, service)
