@@ -1,0 +1,97 @@
+"""Says which rate limit a call counts in and what an answer's headers tell of it; it sends nothing.
+
+Render API 2: fixed windows aligned to the UTC clock; `Ratelimit-Reset` is whole seconds until the window ends,
+floored; `Date` is floored too; a header may come twice (`499,499`), then the smallest remaining counts.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from reconciler.core.kinds import Bucket
+from reconciler.ports import Limits
+
+MINUTE_S = 60
+EDGE_S = 5
+"""How far `Date` + reset may lie from a full minute and still mean that minute: two floors and some delay."""
+CREATES = frozenset({"services", "postgres", "key-value", "redis"})
+SERVICE_CALLS = frozenset({"deploys", "scale", "suspend", "resume", "restart"})
+
+
+def bucket_of(method: str, path: str) -> tuple[Bucket, str]:
+    """Answer the bucket of a call and the live id it is counted for (only `Bucket.SERVICE` has one).
+
+    `path` is the part below the base URL, such as `/services/srv-1/scale`.
+    """
+    parts = path.strip("/").split("/")
+    if method == "GET":
+        return Bucket.READ, ""
+    if method == "POST" and len(parts) == 1 and parts[0] in CREATES:
+        return Bucket.CREATE, ""
+    if parts[0] == "services" and len(parts) > 1:
+        below = parts[2] if len(parts) == 3 else ""  # noqa: PLR2004 - services / id / what
+        if method == "POST" and below == "custom-domains":
+            return Bucket.DOMAIN, ""
+        patched = method == "PATCH" and len(parts) == 2  # noqa: PLR2004 - services / id
+        if patched or (method == "POST" and below in SERVICE_CALLS):
+            return (Bucket.CRON, "") if parts[1].startswith("crn-") else (Bucket.SERVICE, parts[1])
+    return Bucket.WRITE, ""
+
+
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """Read the `Date` header, UTC; None when it is missing or unreadable."""
+    text = headers.get("date", "")
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def limits_of(headers: Mapping[str, str], now: datetime) -> Limits | None:
+    """Read the three limit headers; None when they are missing or unreadable. `now` stands in for a missing Date."""
+    rows = list(
+        zip(
+            _numbers(headers.get("ratelimit-remaining", "")),
+            _numbers(headers.get("ratelimit-limit", "")),
+            _numbers(headers.get("ratelimit-reset", "")),
+            strict=False,
+        )
+    )
+    if not rows:
+        return None
+    remaining, limit, reset_s = min(rows)
+    date = date_of(headers) or now.astimezone(UTC)
+    return Limits(limit=limit, remaining=max(0, remaining), resets_at=window_end(date, reset_s), date=date)
+
+
+def window_end(date: datetime, reset_s: int) -> datetime:
+    """Answer the end of the window: the full minute that `date` + reset comes close to, else a second after it."""
+    told = date + timedelta(seconds=max(0, reset_s))
+    edge = next_minute(told - timedelta(seconds=MINUTE_S / 2))
+    if abs((edge - told).total_seconds()) <= EDGE_S:
+        return edge
+    return told + timedelta(seconds=1)
+
+
+def next_minute(moment: datetime) -> datetime:
+    """Answer the first full minute after a moment."""
+    return moment.replace(second=0, microsecond=0) + timedelta(seconds=MINUTE_S)
+
+
+def throttled_until(headers: Mapping[str, str], now: datetime) -> datetime:
+    """Answer when a refused (429) call may be tried again: the window's end, or later if Retry-After says so.
+
+    Without limit headers it is the end of the present minute: the shortest window there is.
+    """
+    date = date_of(headers) or now.astimezone(UTC)
+    limits = limits_of(headers, now)
+    until = limits.resets_at if limits else next_minute(date)
+    waits = _numbers(headers.get("retry-after", ""))
+    return max(until, date + timedelta(seconds=max(waits))) if waits else until
+
+
+def _numbers(text: str) -> list[int]:
+    """Read `499` or `499, 499`; anything else counts as not said."""
+    parts = [part.strip() for part in text.split(",")]
+    return [int(part) for part in parts] if all(part.isascii() and part.isdigit() for part in parts) else []
