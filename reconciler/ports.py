@@ -11,8 +11,8 @@ from reconciler.core.actions import Action
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Bucket, Kind
 from reconciler.core.observed import Deploy, Detail, Observed
-from reconciler.core.spec import BlueprintSpec, TenantSpec
-from reconciler.core.status import Event, Status
+from reconciler.core.spec import BlueprintSpec, Rollout, TenantSpec
+from reconciler.core.status import Event, Phase, Status
 from reconciler.core.values import Json, SecretRef, Sensitive
 
 # ---------------------------------------------------------------- time
@@ -224,13 +224,17 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttle:
-    """No token now: when the next window opens (world), and what stands before us in the create queue."""
+    """No token now: when to ask again (world), and what stands before us in the create queue.
+
+    `message` is Render's own where the class of calls is paused after 401, 402 or 403.
+    """
 
     until: datetime
     position: int = 0
     ahead: int = 0
     used: int = 0
     limit: int = 0
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +293,46 @@ class Interval:
     facts: Mapping[str, Json]
     usd_per_month: Decimal | None
     book: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutTenant:
+    """One tenant of a Blueprint under rollout: the revision assigned, and what its status said of which one.
+
+    `observed_revision` and `observed_generation` are 0 before the first pass; `created_at` orders the steps.
+    """
+
+    name: str
+    revision: int
+    generation: int
+    state: str
+    pinned: bool
+    created_at: datetime
+    phase: Phase | None = None
+    ready: bool = False
+    observed_revision: int = 0
+    observed_generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutState:
+    """An active rollout: the revision to reach, in which steps, and every tenant that is not purged."""
+
+    blueprint: str
+    revision: int
+    policy: Rollout
+    started_at: datetime
+    tenants: tuple[RolloutTenant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """The queue at a glance: tenants due per class, leased ones, and the longest overdue (real seconds)."""
+
+    due: Mapping[WakeClass, int]
+    leased: int
+    oldest_overdue_s: float
+    unknown_operations: int
 
 
 class Store(Protocol):
@@ -377,6 +421,27 @@ class Store(Protocol):
 
     async def set_brake(self, brake: Brake, why: str, by: str) -> None:
         """Move the brake, audited."""
+
+    async def rollouts(self, now: datetime) -> Sequence[RolloutState]:
+        """Read every active rollout with the tenants of its Blueprint."""
+
+    async def assign(self, names: Sequence[str], revision: int, now: datetime) -> Sequence[str]:
+        """Give tenants a revision of their Blueprint and wake them as by a user; answer those that moved."""
+
+    async def stop_rollout(self, blueprint: str, why: str) -> None:
+        """Stop an active rollout: nobody moves on, new tenants get the newest revision that was not stopped."""
+
+    async def finish_rollout(self, blueprint: str) -> None:
+        """Mark an active rollout as done."""
+
+    async def set_clock(self, now: datetime, speed: float) -> None:
+        """Tell the database what time it is in the world, for its triggers; every few real seconds."""
+
+    async def backlog(self, now: datetime) -> Backlog:
+        """Read the queue's figures, for liveness and metrics."""
+
+    async def trim(self, now: datetime) -> int:
+        """Delete what is past its keeping (old journal rows, refusals, answers, idle budgets); answer how many."""
 
     def wakes(self) -> AsyncIterator[str]:
         """Yield tenant names as NOTIFY brings them; reconnects and probes itself, and yields "" after a gap."""
