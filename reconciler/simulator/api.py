@@ -157,7 +157,7 @@ def _key(headers: dict[bytes, bytes]) -> str:
 
 
 def _refusal(status: int, message: str) -> Answer:
-    body = json.dumps({"message": message}).encode() + b"\n"
+    body = json.dumps({"message": message}, separators=(",", ":")).encode() + b"\n"
     return Answer(status, [(b"content-type", b"application/json; charset=utf-8")], body)
 
 

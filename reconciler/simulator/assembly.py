@@ -1,6 +1,7 @@
 """Puts a world together: its tables, what advances each kind, and the routes of the API."""
 
 from reconciler.simulator import (
+    blueprints,
     deploy_routes,
     deploys,
     disks,
@@ -9,9 +10,13 @@ from reconciler.simulator import (
     events,
     groups,
     key_values,
+    metrics,
+    platform,
     postgres,
     postgres_routes,
     projects,
+    runs,
+    smalls,
 )
 from reconciler.simulator.api import Api
 from reconciler.simulator.config import SimulatorConfig
@@ -22,7 +27,8 @@ from reconciler.simulator.world import World
 
 ROUTES: list[Route] = [
     *service_routes.ROUTES, *env.ROUTES, *deploy_routes.ROUTES, *disks.ROUTES, *domains.ROUTES, *edge.ROUTES,
-    *events.ROUTES, *postgres_routes.ROUTES, *key_values.ROUTES, *groups.ROUTES, *projects.ROUTES,
+    *events.ROUTES, *runs.ROUTES, *postgres_routes.ROUTES, *key_values.ROUTES, *groups.ROUTES, *projects.ROUTES,
+    *smalls.ROUTES, *platform.ROUTES, *metrics.ROUTES, *blueprints.ROUTES,
 ]  # fmt: skip
 
 
@@ -30,7 +36,8 @@ def make_world(config: SimulatorConfig) -> World:
     """Make a world, or continue the one in the state file."""
     world = World(config)
     world.advance = {
-        "deploy": deploys.advance, "domain": domains.advance,
+        "deploy": deploys.advance, "domain": domains.advance, "run": runs.advance,
+        "service": runs.fire, "small": platform.advance,
         "postgres": postgres.advance, "key_value": key_values.advance,
     }  # fmt: skip
     world.load()

@@ -1,0 +1,338 @@
+"""Answers the calls on webhooks, dedicated IP sets, maintenance runs, owners, users and the audit log.
+
+Render API: a webhook shows its secret; a set of addresses flaps between CREATING and PENDING for about 20 s
+before it is RUNNING (recorded: webhook/webhooks_resource, dedicatedip/dedicated_ip).
+"""
+
+from itertools import islice
+
+from reconciler.simulator import checks, lists, metering, models, times
+from reconciler.simulator.plans import REGIONS
+from reconciler.simulator.smalls import drop, find
+from reconciler.simulator.wire import Call, Json, Reply, Route, accepted, gone, invalid
+from reconciler.simulator.world import World
+
+MAX_AUDIT = 1_000
+# Seconds after creation, status, whether the addresses are there.
+ADDRESS_STAGES = (
+    (0.0, "PENDING", False),
+    (6.0, "PENDING", True),
+    (11.0, "CREATING", True),
+    (16.0, "PENDING", True),
+    (20.0, "RUNNING", True),
+)
+FIRST_ADDRESS = 217
+ADDRESSES = 3
+
+
+# Webhooks
+
+
+def _hook_view(item: models.Small) -> Json:
+    body = item.body
+    return {
+        "enabled": body["enabled"], "eventFilter": body["eventFilter"], "id": item.id, "name": item.name,
+        "secret": item.secret, "url": body["url"],
+    }  # fmt: skip
+
+
+def _event_filter(body: Json, default: list[str] | None) -> list[str] | None:
+    if "eventFilter" not in body:
+        return default
+    return None if body["eventFilter"] is None else checks.texts(body, "eventFilter")
+
+
+def _check_url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise invalid(f"invalid url: {url}")
+    return url
+
+
+def post_hook(call: Call) -> Reply:
+    """Answer POST /webhooks."""
+    world, body = call.world, call.body()
+    owner_id = world.accept_owner(checks.text(body, "ownerId"))
+    name = checks.text(body, "name")
+    content: Json = {
+        "url": _check_url(checks.text(body, "url")),
+        "enabled": checks.flag(body, "enabled", True),
+        "eventFilter": _event_filter(body, []),
+    }
+    now_ns = world.stamp_ns()
+    item = models.Small(
+        world.ids.new("whk", now_ns), "webhook", owner_id, now_ns, now_ns,
+        name=name, body=content, secret=world.ids.webhook_secret(),
+    )  # fmt: skip
+    world.webhook_ids.append(item.id)
+    return Reply(201, _hook_view(world.smalls.add(item)))
+
+
+def list_hooks(call: Call) -> Reply:
+    """Answer GET /webhooks."""
+    wanted = lists.Filters(call, models.Small).common().only(lambda item: item.kind == "webhook")
+    return lists.page(call, call.world.smalls, "webhook", _hook_view, wanted)
+
+
+def _hook(call: Call) -> models.Small:
+    return find(call, call.params["id"], "webhook", call.params["id"])
+
+
+def get_hook(call: Call) -> Reply:
+    """Answer GET /webhooks/{id}."""
+    return Reply(200, _hook_view(_hook(call)))
+
+
+def patch_hook(call: Call) -> Reply:
+    """Answer PATCH /webhooks/{id}."""
+    world, item, body = call.world, _hook(call), call.body()
+    url = _check_url(checks.text(body, "url", item.body["url"]))
+    enabled = checks.flag(body, "enabled", item.body["enabled"])
+    world.smalls.rename(item, checks.text(body, "name", item.name))
+    item.body |= {"url": url, "enabled": enabled, "eventFilter": _event_filter(body, item.body["eventFilter"])}
+    item.updated_ns = world.stamp_ns()
+    return Reply(200, _hook_view(item))
+
+
+def delete_hook(call: Call) -> Reply:
+    """Answer DELETE /webhooks/{id}."""
+    item = _hook(call)
+    call.world.webhook_ids.remove(item.id)
+    call.world.smalls.remove(item)
+    return gone()
+
+
+def list_sent(call: Call) -> Reply:
+    """Answer GET /webhooks/{id}/events, newest first."""
+    after, before = lists.instant(call.query, "sentAfter"), lists.instant(call.query, "sentBefore")
+    items = []
+    for line in reversed(_hook(call).body.get("sent", [])):
+        sent_ns = times.parse(line["sentAt"])
+        if (after is None or sent_ns > after) and (before is None or sent_ns < before):
+            items.append((line["id"], line))
+    return lists.nested(call, items, "webhookEvent")
+
+
+# Dedicated IP sets
+
+
+def _addresses_view(world: World, item: models.Small, *, nanos: bool = False) -> Json:
+    age_s = (world.now_ns() - item.created_ns) / times.SECOND_NS
+    at_s, status, there = [stage for stage in ADDRESS_STAGES if stage[0] <= max(0.0, age_s)][-1]
+    if nanos:
+        at_s, status, there = 0.0, "CREATING", False
+    updated_ns = max(item.updated_ns, item.created_ns + times.seconds_ns(at_s))
+    stamp = times.nano if nanos else times.micro
+    return {
+        "createdAt": stamp(item.created_ns), "description": item.body["description"],
+        "environmentIds": item.body["environmentIds"], "id": item.id,
+        "ips": item.body["ips"] if there else [], "name": item.name, "ownerId": item.owner_id,
+        "region": item.body["region"], "status": status, "updatedAt": stamp(updated_ns),
+    }  # fmt: skip
+
+
+def post_addresses(call: Call) -> Reply:
+    """Answer POST /dedicated-ips."""
+    world, body = call.world, call.body()
+    name = checks.text(body, "name")
+    owner_id = world.accept_owner(checks.text(body, "ownerId"))
+    now_ns = world.stamp_ns()
+    content: Json = {
+        "region": checks.choice(body, "region", REGIONS),
+        "description": checks.optional_text(body, "description") or "",
+        "environmentIds": checks.texts(body, "environmentIds"),
+        "ips": [f"203.0.113.{(FIRST_ADDRESS + world.ids.counter * ADDRESSES + n) % 256}" for n in range(ADDRESSES)],
+    }
+    item = models.Small(
+        world.ids.new("egs", now_ns), "addresses", owner_id, now_ns, now_ns, name=name, body=content
+    )  # fmt: skip
+    metering.record(world, item.id, name, "dedicated_ip", {"dedicated_ip": 1})
+    return Reply(201, _addresses_view(world, world.smalls.add(item), nanos=True))
+
+
+def list_addresses(call: Call) -> Reply:
+    """Answer GET /dedicated-ips, a bare list; the workspace is required."""
+    world = call.world
+    if not call.values("ownerId"):
+        raise invalid("ownerId is required")
+    wanted = lists.Filters(call, models.Small).common().only(lambda item: item.kind == "addresses")
+    return lists.bare(call, world.smalls, lambda item: _addresses_view(world, item), wanted)
+
+
+def _addresses(call: Call) -> models.Small:
+    return find(call, call.params["id"], "addresses", call.params["id"])
+
+
+def get_addresses(call: Call) -> Reply:
+    """Answer GET /dedicated-ips/{id}."""
+    return Reply(200, _addresses_view(call.world, _addresses(call)))
+
+
+def patch_addresses(call: Call) -> Reply:
+    """Answer PATCH /dedicated-ips/{id}."""
+    world, item, body = call.world, _addresses(call), call.body()
+    if checks.optional_text(body, "description") is not None:
+        item.body["description"] = body["description"]
+    if body.get("environmentIds") is not None:
+        item.body["environmentIds"] = checks.texts(body, "environmentIds")
+    world.smalls.rename(item, checks.text(body, "name", item.name))
+    item.updated_ns = world.stamp_ns()
+    return Reply(200, _addresses_view(world, item))
+
+
+def delete_addresses(call: Call) -> Reply:
+    """Answer DELETE /dedicated-ips/{id}."""
+    metering.close(call.world, call.params["id"])
+    return drop(call, call.params["id"], "addresses", call.params["id"])
+
+
+# Maintenance
+
+
+def plan_maintenance(world: World, resource_id: str, owner_id: str, after_s: float) -> models.Small:
+    """Announce a maintenance run of a datastore."""
+    now_ns = world.stamp_ns()
+    content = {"resourceId": resource_id, "state": "scheduled", "type": "database_upgrade", "starts_ns": 0}
+    item = models.Small(world.ids.new("mrn", now_ns), "maintenance", owner_id, now_ns, now_ns, body=content)
+    item.due_ns = content["starts_ns"] = world.in_s(after_s)
+    world.smalls.add(item)
+    world.schedule("small", item)
+    return item
+
+
+def advance(world: World, item: models.Small) -> None:
+    """Start or end a maintenance run."""
+    at_ns = item.due_ns
+    if item.body["state"] == "scheduled":
+        item.body["state"] = "in_progress"
+        item.due_ns = world.in_s(world.settings.maintenance_s, after_ns=at_ns)
+    else:
+        item.body["state"], item.due_ns = "succeeded", 0
+    item.updated_ns = at_ns
+    world.smalls.touch(item)
+    world.schedule("small", item)
+
+
+def _run_view(item: models.Small) -> Json:
+    return {
+        "id": item.id, "resourceId": item.body["resourceId"], "type": item.body["type"],
+        "state": item.body["state"], "scheduledAt": times.micro(item.body["starts_ns"]),
+        "pendingMaintenanceBy": times.micro(item.body["starts_ns"]),
+    }  # fmt: skip
+
+
+def list_runs(call: Call) -> Reply:
+    """Answer GET /maintenance, a bare list."""
+    wanted = (
+        lists.Filters(call, models.Small)
+        .common()
+        .only(lambda item: item.kind == "maintenance")
+        .one_of("resourceId", lambda item: item.body["resourceId"])
+        .one_of("state", lambda item: item.body["state"])
+    )
+    return lists.bare(call, call.world.smalls, _run_view, wanted)
+
+
+def _run(call: Call) -> models.Small:
+    return find(call, call.params["id"], "maintenance", call.params["id"])
+
+
+def get_run(call: Call) -> Reply:
+    """Answer GET /maintenance/{id}."""
+    return Reply(200, _run_view(_run(call)))
+
+
+def _start_at(world: World, item: models.Small, starts_ns: int) -> Reply:
+    if item.body["state"] != "scheduled":
+        raise invalid(f"maintenance is {item.body['state']}")
+    item.due_ns = item.body["starts_ns"] = starts_ns
+    world.smalls.touch(item)
+    world.schedule("small", item)
+    return accepted()
+
+
+def move_run(call: Call) -> Reply:
+    """Answer PATCH /maintenance/{id}."""
+    at = checks.text(call.body(), "scheduledAt")
+    try:
+        return _start_at(call.world, _run(call), times.parse(at))
+    except ValueError as error:
+        raise invalid("scheduledAt must be an RFC 3339 time") from error
+
+
+def trigger_run(call: Call) -> Reply:
+    """Answer POST /maintenance/{id}/trigger."""
+    return _start_at(call.world, _run(call), call.world.now_ns() + 1)
+
+
+# Owners, users, audit log
+
+
+def list_owners(call: Call) -> Reply:
+    """Answer GET /owners: the one workspace."""
+    world = call.world
+    owner = world.owner(world.owner_id)
+    names, emails = call.values("name"), call.values("email")
+    hidden = (names and owner["name"] not in names) or (emails and owner["email"] not in emails)
+    return lists.nested(call, [] if hidden else [(world.owner_id, owner)], "owner")
+
+
+def get_owner(call: Call) -> Reply:
+    """Answer GET /owners/{id}."""
+    return Reply(200, call.world.owner(call.world.accept_owner(call.params["id"])))
+
+
+def list_members(call: Call) -> Reply:
+    """Answer GET /owners/{id}/members, a bare list."""
+    call.world.accept_owner(call.params["id"])
+    member = {"userId": "usr-00000000000000000000", "name": "Owner", "email": "owner@example.com"}
+    return Reply(200, [member | {"status": "active", "role": "ADMIN", "mfaEnabled": True}])
+
+
+def get_user(_call: Call) -> Reply:
+    """Answer GET /users: who the key belongs to."""
+    return Reply(200, {"email": "owner@example.com", "name": "Owner"})
+
+
+def list_audit(call: Call) -> Reply:
+    """Answer GET /owners/{id}/audit-logs: who changed what, newest first."""
+    world, limit = call.world, lists.limit_of(call, MAX_AUDIT)
+    world.accept_owner(call.params["id"])
+    start, end = lists.instant(call.query, "startTime"), lists.instant(call.query, "endTime")
+    items = []
+    chosen = (
+        write
+        for write in reversed(world.writes)
+        if (start is None or write.at_ns >= start) and (end is None or write.at_ns <= end)
+    )
+    for write in islice(chosen, limit):
+        actor = {"type": "user" if write.cause == "human" else "apiKey", "email": "owner@example.com"}
+        metadata = {"method": write.method, "path": write.path, "resourceIds": write.affected}
+        items.append((write.id, {
+            "id": write.id, "timestamp": times.micro(write.at_ns), "event": f"{write.method} {write.path}",
+            "status": "success", "actor": actor, "metadata": metadata,
+        }))  # fmt: skip
+    return Reply(200, lists.enveloped(items, "auditLog"))
+
+
+ROUTES = [
+    Route("POST", "/webhooks", post_hook),
+    Route("GET", "/webhooks", list_hooks),
+    Route("GET", "/webhooks/{id}", get_hook),
+    Route("PATCH", "/webhooks/{id}", patch_hook),
+    Route("DELETE", "/webhooks/{id}", delete_hook),
+    Route("GET", "/webhooks/{id}/events", list_sent),
+    Route("POST", "/dedicated-ips", post_addresses),
+    Route("GET", "/dedicated-ips", list_addresses),
+    Route("GET", "/dedicated-ips/{id}", get_addresses),
+    Route("PATCH", "/dedicated-ips/{id}", patch_addresses),
+    Route("DELETE", "/dedicated-ips/{id}", delete_addresses),
+    Route("GET", "/maintenance", list_runs),
+    Route("GET", "/maintenance/{id}", get_run),
+    Route("PATCH", "/maintenance/{id}", move_run),
+    Route("POST", "/maintenance/{id}/trigger", trigger_run),
+    Route("GET", "/owners", list_owners),
+    Route("GET", "/owners/{id}", get_owner),
+    Route("GET", "/owners/{id}/members", list_members),
+    Route("GET", "/owners/{id}/audit-logs", list_audit),
+    Route("GET", "/users", get_user),
+]
