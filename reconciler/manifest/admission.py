@@ -1,0 +1,143 @@
+"""Judges documents as a whole: a Blueprint with its template, a tenant against its Blueprint; it reads no store."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from reconciler.core import blueprint as language
+from reconciler.core import compile as compiler
+from reconciler.core.blueprint.spots import at, described, nearest
+from reconciler.core.errors import Invalid, Problem, shown
+from reconciler.core.spec import BlueprintSpec, TenantSpec
+from reconciler.core.template import Template
+from reconciler.core.values import Json
+from reconciler.manifest.documents import Document, locate
+from reconciler.manifest.models import fits
+from reconciler.manifest.reader import Reader
+from reconciler.manifest.records import blueprint_spec_object
+
+ALL = "*"
+_OWN_ROOTS = ("spec", "metadata", "document")
+
+
+def blueprint_document(doc: Document) -> dict[str, Json]:
+    """Answer the `spec` object to store for a Blueprint document, judged as a whole.
+
+    Raises Invalid with located problems: the document's fields, its template, every tier compiled.
+    """
+    stored = blueprint_spec_object(doc)
+    try:
+        check_blueprint(stored, name=doc.name)
+    except Invalid as wrong:
+        raise Invalid(locate(doc, wrong.problems)) from None
+    return stored
+
+
+def check_blueprint(document: Mapping[str, Json], *, name: str = "blueprint") -> BlueprintSpec:
+    """Read a `spec` object and judge it: the template in each of its environments, every tier compiled for a sample.
+
+    Raises Invalid with paths that begin at `spec`.
+    """
+    spec = Reader().blueprint(name, document)
+    problems: dict[Problem, None] = {}
+    for environment in language.environments(spec.template) or ("",):
+        try:
+            language.normalise(spec.template, environment=environment)
+        except Invalid as wrong:
+            problems.update(dict.fromkeys(map(below_spec, wrong.problems)))
+    if not problems:
+        problems.update(dict.fromkeys(map(below_spec, compiler.check(spec))))
+    if problems:
+        raise Invalid(problems)
+    return spec
+
+
+def warnings(document: Mapping[str, Json]) -> list[Problem]:
+    """Answer what a Blueprint's template names without effect here (previews and their like), once each."""
+    spec = Reader().blueprint("blueprint", document)
+    found: dict[Problem, None] = {}
+    for environment in language.environments(spec.template) or ("",):
+        template = language.normalise(spec.template, environment=environment)
+        found.update(dict.fromkeys(map(below_spec, template.warnings)))
+    return list(found)
+
+
+def below_spec(problem: Problem) -> Problem:
+    """Make a template's own path (`services[0].plan`) one of the document (`spec.template.services[0].plan`)."""
+    root = problem.path.split(".", 1)[0].split("[", 1)[0]
+    if root in _OWN_ROOTS:
+        return problem
+    if root in ("template", "environment"):
+        return replace(problem, path=f"spec.{problem.path}")
+    return replace(problem, path=f"spec.template.{problem.path}")
+
+
+def check_tenant_against(columns: Mapping[str, Json], document: Mapping[str, Json]) -> list[Problem]:
+    """Answer what a tenant's columns say that its Blueprint (the stored `spec` object) does not know.
+
+    Tier, parameters, environment, and components in env, domains, plugins, overrides and allowDataLoss.
+    Raises Invalid when one of the two cannot be read at all.
+    """
+    reader = Reader()
+    tenant = reader.tenant(columns)
+    blueprint = reader.blueprint(tenant.blueprint, document)
+    problems = [*_tier(tenant, blueprint), *_params(tenant, blueprint)]
+    choices = language.environments(blueprint.template)
+    if (tenant.environment or len(choices) > 1) and tenant.environment not in choices:
+        has = f"it has: {', '.join(choices)}" if choices else "it has none: remove it"
+        value = shown(tenant.environment) if tenant.environment else ""
+        message = f"{blueprint.name} has no such environment" if value else f"{blueprint.name} has several environments"
+        return [*problems, Problem(path="spec.environment", message=message, value=value, remedy=has)]
+    template = language.normalise(blueprint.template, environment=tenant.environment)
+    return [*problems, *_components(tenant, template)]
+
+
+def _tier(tenant: TenantSpec, blueprint: BlueprintSpec) -> Iterator[Problem]:
+    has = ", ".join(blueprint.tiers)
+    if tenant.tier and tenant.tier not in blueprint.tiers:
+        message = f"{blueprint.name} has no tier {shown(tenant.tier)}"
+        yield Problem(path="spec.tier", message=f"{message}; it has {has or 'none'}")
+    elif blueprint.tiers and not tenant.tier:
+        yield Problem(path="spec.tier", message=f"is required by {blueprint.name}", remedy=f"use one of: {has}")
+
+
+def _params(tenant: TenantSpec, blueprint: BlueprintSpec) -> Iterator[Problem]:
+    for name, value in tenant.params.items():
+        path = at("spec.params", name)
+        if name not in blueprint.params:
+            message = f"{blueprint.name} has no such parameter"
+            yield Problem(path=path, message=message, remedy=nearest(name, blueprint.params))
+            continue
+        param = blueprint.params[name]
+        if not fits(param.type, value):
+            yield Problem(path=path, message=f"must be of type {param.type}", value=described(value))
+        elif param.enum and value not in param.enum:
+            remedy = f"use one of: {', '.join(str(one) for one in param.enum)}"
+            yield Problem(path=path, message="is not allowed", value=described(value), remedy=remedy)
+    for name, param in blueprint.params.items():
+        if param.required and name not in tenant.params:
+            remedy = f"add a {param.type}" if not param.enum else f"use one of: {', '.join(map(str, param.enum))}"
+            yield Problem(path=at("spec.params", name), message=f"is required by {blueprint.name}", remedy=remedy)
+
+
+def _components(tenant: TenantSpec, template: Template) -> Iterator[Problem]:
+    named: list[tuple[str, str]] = [(at("spec.env", name), name) for name in tenant.env if name != ALL]
+    named += [(at("spec.domains", name), name) for name in tenant.domains]
+    named += [(at("spec.overrides", name), name) for name in tenant.overrides]
+    for index, plugin in enumerate(tenant.plugins):
+        named += [(f"spec.plugins[{index}].components[{place}]", name) for place, name in enumerate(plugin.components)]
+    named += [(f"spec.allowDataLoss[{index}]", name) for index, name in enumerate(tenant.allow_data_loss)]
+    yield from _unknown(named, template.components)
+    for name, patch in tenant.overrides.items():
+        if name in template.components:
+            try:
+                language.patch_component(template.components[name], patch, at("spec.overrides", name))
+            except Invalid as wrong:
+                yield from wrong.problems
+
+
+def _unknown(named: Iterable[tuple[str, str]], known: Iterable[str]) -> Iterator[Problem]:
+    choices = list(known)
+    for path, name in named:
+        if name not in choices:
+            remedy = nearest(name, choices)
+            yield Problem(path=path, message="there is no such component", value=shown(name), remedy=remedy)
