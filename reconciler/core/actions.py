@@ -113,6 +113,7 @@ class Change:
 class Action:
     """One API effect, complete but for the secrets that are filled in when it is sent.
 
+    `marks` are the entries that `Known.applied` gains when it succeeds, `unmarks` those it loses.
     `needs_deploy` marks the service dirty once done. `usd_before`/`usd_after` are monthly prices, None when
     unknown to the price book. `notes` are phrases about consequences (`restarts, about 1 min down`).
     """
@@ -126,6 +127,8 @@ class Action:
     values: Mapping[str, Value] = field(default_factory=dict)
     files: Mapping[str, Value] = field(default_factory=dict)
     removes: tuple[str, ...] = ()
+    marks: Mapping[str, str] = field(default_factory=dict)
+    unmarks: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     reason: str = ""
     bucket: Bucket = Bucket.WRITE

@@ -12,12 +12,15 @@ from reconciler.core.observed import Deploy, Domain, Observed, Rule
 class Known:
     """Knowledge of one owned object beyond the lists: from our last write, or from the last deep check.
 
-    `env` and `files` map names to keyed digests of what Render holds; `listed` holds `env:KEY`, `file:NAME`,
-    `domain:NAME`, `header:PATH NAME`, `route:SOURCE` for everything a spec of ours ever put there (what was
-    not listed is somebody else's). `dirty` means: written, but not in a deploy yet. `deploy` is the newest
-    deploy we know of, `deploy_asked_at` when we last asked for one. `hook_done`: the initialDeployHook ran.
-    `updated_at` is the live stamp that our own last write or look explains: a newer one calls for a deep
-    check. `failed_writes` counts, by field, updates in a row that changed nothing. Times are world time.
+    `env` and `files` map names to keyed digests of what Render holds. `applied` is what a spec of ours last put
+    there, by `field:NAME` (JSON text), `env:KEY`, `file:NAME` (digests), `domain:NAME`, `header:PATH NAME`,
+    `route:SOURCE`: what is not in it is somebody else's, and a live value that differs from it while the spec
+    does not is drift. `commit` is the source commit last asked for. `dirty` means: written, but not in a deploy
+    yet. `deploy` is the newest deploy we know of, `deploy_asked_at` when we last asked for one. `hook_done`: the
+    initialDeployHook ran. `failure` is a phrase about a crashed server that has not come back. `updated_at` is the
+    live stamp that our own last write or look explains: a newer one calls for a deep check. `failed_writes`
+    counts, by field, updates in a row that changed nothing; `heals` remembers which drifted fields were put right
+    when (the newest 20). `asked_state` is the suspend or resume asked last. Times are world time.
     """
 
     env: Mapping[str, str] = field(default_factory=dict)
@@ -25,14 +28,19 @@ class Known:
     domains: tuple[Domain, ...] = ()
     headers: tuple[Rule, ...] = ()
     routes: tuple[Rule, ...] = ()
-    listed: frozenset[str] = frozenset()
+    applied: Mapping[str, str] = field(default_factory=dict)
+    commit: str = ""
     dirty: bool = False
     deploy: Deploy | None = None
     deploy_asked_at: datetime | None = None
     hook_done: bool = False
+    failure: str = ""
     checked_at: datetime | None = None
     updated_at: datetime | None = None
     failed_writes: Mapping[str, int] = field(default_factory=dict)
+    heals: tuple[tuple[str, datetime], ...] = ()
+    asked_state: str = ""
+    asked_state_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

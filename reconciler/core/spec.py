@@ -105,7 +105,11 @@ class OnDelete:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlueprintSpec:
-    """One revision of a Blueprint. `template` is the render.yaml document as parsed JSON, self-contained."""
+    """One revision of a Blueprint. `template` is the render.yaml document as parsed JSON, self-contained.
+
+    `files` are secret files by component and file name (`secretFiles` in the document). `project` says whether
+    each tenant gets a project of its own with one environment.
+    """
 
     name: str
     template: Mapping[str, Json]
@@ -115,6 +119,7 @@ class BlueprintSpec:
     params: Mapping[str, Param] = field(default_factory=dict)
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     rollout: Rollout = Rollout()
     drift: DriftPolicy = DriftPolicy.HEAL

@@ -18,7 +18,7 @@ class Resource:
     secrets. `groups` are component names of linked env groups. `domains`, `headers`, `routes` are None where
     nothing was said. `after` names the components that must exist (datastores: be available) before this one
     is created; references that would close a cycle are left out of it and listed in `late_env` instead:
-    those variables are set after creation, with a second deploy.
+    those variables are set after creation, with a second deploy. `commit` is the source commit to deploy.
     """
 
     component: str
@@ -35,6 +35,7 @@ class Resource:
     after: frozenset[str] = frozenset()
     late_env: frozenset[str] = frozenset()
     initial_deploy_hook: str = ""
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,68 @@
+"""Says what must not happen: mass changes, effects on an empty or shrunken picture, endless effects; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from reconciler.core.actions import Action, Verb, Wait, WaitReason
+from reconciler.core.plan.view import Plan
+
+CAP_WINDOW = timedelta(minutes=10)
+CAPPED = frozenset({Verb.DELETE, Verb.SUSPEND})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """Limits on mass effects: per ten minutes over all tenants, and the share of tenants with unasked plans."""
+
+    deletes: int = 60
+    suspends: int = 120
+    mass_share: float = 0.05
+    mass_minimum: int = 10
+    shrink_share: float = 0.2
+    shrink_minimum: int = 5
+
+
+def shrunken(before: int, after: int, caps: Caps) -> bool:
+    """Say whether a sweep lost so many objects at once that it is not believed."""
+    lost = before - after
+    return before > 0 and (after == 0 or lost > max(caps.shrink_minimum, before * caps.shrink_share))
+
+
+def mass_change(unasked: int, tenants: int, caps: Caps) -> bool:
+    """Say whether so many tenants got a plan without a spec having changed that a person must be asked."""
+    return unasked >= caps.mass_minimum and unasked > tenants * caps.mass_share
+
+
+def unasked(plan: Plan) -> bool:
+    """Say whether a plan acts although no spec asks for anything: drift alone."""
+    return bool(plan.actions) and all(action.reason in ("drift", "deleted behind our back") for action in plan.actions)
+
+
+def capped(plan: Plan, recent: Mapping[Verb, int], caps: Caps) -> tuple[Plan, Sequence[str]]:
+    """Put waits on deletes and suspends beyond what ten minutes may hold; answer the guards that struck."""
+    left = {
+        Verb.DELETE: caps.deletes - recent.get(Verb.DELETE, 0),
+        Verb.SUSPEND: caps.suspends - recent.get(Verb.SUSPEND, 0),
+    }
+    struck: dict[str, None] = {}
+    actions: list[Action] = []
+    for action in plan.actions:
+        if action.verb not in CAPPED or not action.ready:
+            actions.append(action)
+            continue
+        left[action.verb] -= 1
+        if left[action.verb] >= 0:
+            actions.append(action)
+            continue
+        struck[f"{action.verb}_cap"] = None
+        message = f"the cap of {action.verb}s in ten minutes over all tenants"
+        actions.append(
+            replace(action, waits=(Wait(reason=WaitReason.GUARD, message=message, component=action.component),))
+        )
+    return replace(plan, actions=tuple(actions)), tuple(struck)
+
+
+def stopped(plan: Plan, wait: Wait) -> Plan:
+    """Put one wait on every action: a hold, the brake, a picture that is not believed."""
+    return replace(plan, actions=tuple(replace(action, waits=(wait, *action.waits)) for action in plan.actions))

@@ -1,0 +1,180 @@
+"""Plans the creation of what is missing, with all its first deploy needs; lost data is never replaced unasked."""
+
+from collections.abc import Mapping
+
+from reconciler.core import diff, prices
+from reconciler.core.actions import Action, Change, Verb, Wait, WaitReason
+from reconciler.core.kinds import CREATE_BUDGETED, DATASTORES, ENVIRONMENT, PROJECT, SERVICES, Bucket, Kind
+from reconciler.core.plan.subject import NO_VALUES, Findings, marks, marks_of_fields, waits_for
+from reconciler.core.plan.view import View, label
+from reconciler.core.spec import DriftPolicy
+from reconciler.core.stack import Resource
+from reconciler.core.values import Json, Value
+
+LINK = "link:"
+
+
+def bears_data(resource: Resource) -> bool:
+    """Say whether losing this resource loses data: Postgres, a persistent Key Value, a disk."""
+    if resource.kind is Kind.KEY_VALUE:
+        return resource.fields.get("persistenceMode") != "off" and resource.fields.get("plan") != "free"
+    return resource.kind is Kind.POSTGRES or bool(resource.fields.get("disk"))
+
+
+def _dependencies(view: View, resource: Resource) -> list[str]:
+    """Name what must come first: everything in `after` exists, and its datastores are available."""
+    blocked: list[str] = []
+    for need in sorted(resource.after):
+        owned = view.live(need)
+        kind = view.stack.resources[need].kind if view.stack and need in view.stack.resources else Kind.WEB
+        if owned is None or (kind in DATASTORES and (owned.observed is None or owned.observed.status != "available")):
+            blocked.append(label(kind, need))
+    return blocked
+
+
+def _lost(view: View, resource: Resource, findings: Findings) -> Wait | None:
+    """Judge a component that was ours and is gone: drift, and for data a stop until a person says otherwise."""
+    gone = view.gone(resource.component)
+    if gone is None:
+        return None
+    what = f"{label(resource.kind, resource.component)} was deleted at Render, not by us and not by a spec"
+    kept = bears_data(resource) and resource.component not in view.allow_data_loss
+    healed = not kept and view.policy is not DriftPolicy.REPORT
+    findings.drift.append(f"{resource.component}: {what}")
+    if not healed:
+        findings.unhealed.append(f"{resource.component}: {what}")
+    if kept:
+        you = (
+            f"restore it from a backup at Render, or accept an empty one: "
+            f"reconciler apply {view.tenant} --set 'allowDataLoss=[\"{resource.component}\"]'"
+        )
+        return Wait(reason=WaitReason.DATA_LOSS, message=what, component=resource.component, you=you)
+    if view.policy is DriftPolicy.REPORT:
+        return Wait(
+            reason=WaitReason.GUARD, message=f"{what}; the Blueprint says drift: report", component=resource.component
+        )
+    return None
+
+
+def _blocks(view: View, resource: Resource, findings: Findings) -> tuple[Wait, ...]:
+    key = resource.component
+    if key in view.open:
+        return (view.open[key],)
+    lost = _lost(view, resource, findings)
+    if lost is not None:
+        return (lost,)
+    if key in view.conflicts:
+        other = view.conflicts[key]
+        message = f"{other.kind} {resource.name} ({other.id}) exists already and is not ours"
+        you = (
+            "rename or delete it at Render, or choose another name for the tenant; "
+            f"then: reconciler reconcile {view.tenant}"
+        )
+        return (Wait(reason=WaitReason.CONFLICT, message=message, component=key, you=you),)
+    return waits_for(WaitReason.DEPENDENCY, _dependencies(view, resource), key)
+
+
+def group_copies(view: View, resource: Resource) -> dict[str, Value]:
+    """Answer the variables of linked groups that the first deploy must already have, the newest group winning."""
+    copies: dict[str, Value] = {}
+    for group in resource.groups:
+        found = view.stack.resources.get(group) if view.stack else None
+        if found is not None:
+            copies |= dict(found.env)
+    return {name: value for name, value in copies.items() if name not in resource.env}
+
+
+def _copy_digests(view: View, resource: Resource) -> dict[str, str]:
+    digests: dict[str, str] = {}
+    for group in resource.groups:
+        digests |= view.resolved.get(group, NO_VALUES).env
+    return {name: digest for name, digest in digests.items() if name not in resource.env}
+
+
+def _payload(view: View, resource: Resource) -> dict[str, Json]:
+    payload: dict[str, Json] = {**resource.defaults, **resource.fields}
+    if resource.headers is not None:
+        payload["headers"] = [list(rule) for rule in resource.headers]
+    if resource.routes is not None:
+        payload["routes"] = [list(rule) for rule in resource.routes]
+    if ENVIRONMENT in resource.after:
+        payload["environmentId"] = view.environment_id()
+    return payload
+
+
+def _marks(resource: Resource, env: Mapping[str, str], files: Mapping[str, str]) -> dict[str, str]:
+    done = marks_of_fields(resource.fields) | marks(diff.ENV, env) | marks(diff.FILE, files)
+    for prefix, rules in ((diff.HEADER, resource.headers), (diff.ROUTE, resource.routes)):
+        if rules is not None:
+            done |= {diff.rule_key(prefix, rule): "" for rule in rules}
+            done[prefix.upper()] = diff.applied_text([list(rule) for rule in rules])
+    return done
+
+
+def plan_create(view: View, resource: Resource, findings: Findings, wave: int) -> None:
+    """Add the creation of one missing resource, with what it waits for."""
+    resolved = view.resolved.get(resource.component, NO_VALUES)
+    copies = group_copies(view, resource) if resource.kind in SERVICES else {}
+    copied = _copy_digests(view, resource) if copies else {}
+    waits = list(_blocks(view, resource, findings))
+    known_now = {name: value for name, value in resource.env.items() if name in resolved.env}
+    waiting = sorted(name for name in resolved.pending if name not in resource.late_env)
+    if waiting and not waits:
+        waits.append(
+            Wait(
+                reason=WaitReason.DEPENDENCY,
+                message=f"the values of {', '.join(waiting)}",
+                component=resource.component,
+            )
+        )
+    price = prices.of_resource(view.book, resource, view.now.date())
+    findings.actions.append(
+        Action(
+            verb=Verb.CREATE,
+            component=resource.component,
+            kind=resource.kind,
+            name=resource.name,
+            payload=_payload(view, resource),
+            values={**copies, **known_now},
+            files=resource.files,
+            marks=_marks(resource, {**copied, **resolved.env}, resolved.files),
+            changes=_shown(resource),
+            reason="missing" if view.gone(resource.component) is None else "deleted behind our back",
+            bucket=Bucket.CREATE if resource.kind in CREATE_BUDGETED else Bucket.WRITE,
+            usd_before=prices.ZERO,
+            usd_after=price,
+            notes=("with a second deploy for " + ", ".join(sorted(resource.late_env)),) if resource.late_env else (),
+            wave=wave,
+            waits=tuple(waits),
+        )
+    )
+
+
+def _shown(resource: Resource) -> tuple[Change, ...]:
+    plan = resource.fields.get("plan") or resource.defaults.get("plan")
+    return (Change(field="plan", before="none", after=str(plan)),) if plan else ()
+
+
+def plan_project(view: View, project: Resource, environment: Resource, findings: Findings) -> None:
+    """Add the project together with its one environment: one call makes both (Render API 3.16)."""
+    waits: tuple[Wait, ...] = ()
+    if PROJECT in view.open:
+        waits = (view.open[PROJECT],)
+    elif PROJECT in view.conflicts:
+        other = view.conflicts[PROJECT]
+        message = f"project {project.name} ({other.id}) exists already and is not ours"
+        you = f"rename or delete it at Render; then: reconciler reconcile {view.tenant}"
+        waits = (Wait(reason=WaitReason.CONFLICT, message=message, component=PROJECT, you=you),)
+    findings.actions.append(
+        Action(
+            verb=Verb.CREATE,
+            component=PROJECT,
+            kind=Kind.PROJECT,
+            name=project.name,
+            payload={"environment": environment.name, **environment.fields},
+            marks=marks_of_fields(environment.fields),
+            reason="missing",
+            wave=0,
+            waits=waits,
+        )
+    )

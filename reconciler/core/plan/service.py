@@ -1,0 +1,426 @@
+"""Plans the changes of a service that exists: fields, size, variables, files, disk, groups, rules, and the deploy."""
+
+from collections.abc import Mapping
+
+from reconciler.core import diff
+from reconciler.core.actions import Verb, WaitReason
+from reconciler.core.diff import FieldChange, SetChange
+from reconciler.core.kinds import Bucket, Kind
+from reconciler.core.observed import Domain, Rule
+from reconciler.core.plan.create import LINK, group_copies
+from reconciler.core.plan.subject import (
+    DEPLOYING_FIELDS,
+    NO_VALUES,
+    Subject,
+    marks,
+    marks_of_fields,
+    name_changes,
+    service_bucket,
+)
+from reconciler.core.spec import DriftPolicy
+from reconciler.core.values import Json
+
+DISK_FIELDS = ("name", "mountPath", "sizeGB")
+
+
+def plan_fields(subject: Subject) -> None:
+    """One PATCH for all scalar fields that differ; immutable ones are said, not tried."""
+    kind = subject.resource.kind
+    fields = {**subject.resource.fields}
+    changes = [
+        c for c in diff.field_changes(kind, fields, subject.observed.fields, subject.known) if subject.admitted(c)
+    ]
+    fixed = diff.IMMUTABLE.get(kind, frozenset())
+    for change in (one for one in changes if one.field in fixed):
+        message = f"{change.field} of {subject.key} cannot be changed once it is built: {_arrow(change)}"
+        subject.wait(WaitReason.IMMUTABLE, message, "put the old value back, or delete the tenant and sign it up anew")
+    changes = [one for one in changes if one.field not in fixed]
+    name = subject.resource.name
+    if subject.observed.name != name:
+        renamed = FieldChange(field="name", before=subject.observed.name, after=name, asked=False)
+        changes += [renamed] if subject.admitted(renamed) else []
+    if not changes:
+        return
+    payload: dict[str, Json] = {change.field: change.after for change in changes}
+    deploys = any(change.field in DEPLOYING_FIELDS for change in changes)
+    priced = subject.priced(payload) if "plan" in payload else {}
+    subject.do(
+        Verb.UPDATE,
+        payload=payload,
+        marks=marks_of_fields({k: v for k, v in payload.items() if k != "name"}),
+        changes=tuple(change.as_change() for change in changes),
+        reason=_reason(changes),
+        bucket=service_bucket(kind),
+        needs_deploy=deploys,
+        notes=("1 deploy, no downtime",) if deploys else (),
+        **priced,
+    )
+
+
+def _arrow(change: FieldChange) -> str:
+    return f"{diff.display(change.before)} -> {diff.display(change.after)}"
+
+
+def _reason(changes: list[FieldChange]) -> str:
+    return "the spec changed" if any(change.asked for change in changes) else "drift"
+
+
+def _autoscaling(value: Json) -> dict[str, Json] | None:
+    if not isinstance(value, dict):
+        return None
+    return {word: value.get(word) for word in ("min", "max", "cpu", "memory")}
+
+
+def plan_size(subject: Subject) -> None:
+    """Bring instance counts or autoscaling to what the spec says; with autoscaling on, counts are not ours."""
+    wanted, live = (
+        _autoscaling(fields.get("autoscaling")) for fields in (subject.resource.fields, subject.observed.fields)
+    )
+    bucket = service_bucket(subject.resource.kind)
+    if wanted is not None:
+        change = diff.single_change("autoscaling", wanted, live, subject.known)
+        if change is not None and subject.admitted(change):
+            subject.do(
+                Verb.SET_AUTOSCALING,
+                payload=wanted,
+                marks=marks_of_fields({"autoscaling": subject.resource.fields["autoscaling"]}),
+                changes=(change.as_change(),),
+                reason=_reason([change]),
+                **subject.priced({"autoscaling": wanted}),
+            )
+        return
+    if live is not None and diff.FIELD + "autoscaling" in subject.known.applied:
+        gone = FieldChange(field="autoscaling", before=live, after=None, asked=True)
+        subject.do(
+            Verb.REMOVE_AUTOSCALING,
+            unmarks=(diff.FIELD + "autoscaling",),
+            changes=(gone.as_change(),),
+            reason="the spec changed",
+        )
+        return
+    count = subject.resource.fields.get("numInstances")
+    if count is None or live is not None:
+        return
+    change = diff.single_change("numInstances", count, subject.observed.fields.get("numInstances"), subject.known)
+    if change is not None and subject.admitted(change):
+        subject.do(
+            Verb.SCALE,
+            payload={"numInstances": count},
+            marks=marks_of_fields({"numInstances": count}),
+            changes=(change.as_change(),),
+            reason=_reason([change]),
+            bucket=bucket,
+            **subject.priced({"numInstances": count}),
+        )
+
+
+def _sifted(subject: Subject, change: SetChange, noun: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Note drift of a keyed set, and answer what to put and what to remove under the drift policy."""
+    strict = subject.view.policy is DriftPolicy.STRICT
+    for name in change.put:
+        if name not in change.asked:
+            subject.drifted(f"{noun} {name} was changed", healed=subject.heals())
+    for name in change.foreign:
+        subject.drifted(f"{noun} {name} was added", healed=strict)
+    put = change.put if subject.heals() else tuple(name for name in change.put if name in change.asked)
+    return put, (*change.remove, *(change.foreign if strict else ()))
+
+
+def _linked(subject: Subject, group: str) -> bool:
+    owned = subject.view.live(group)
+    links = owned.observed.fields.get("links") if owned and owned.observed else None
+    return isinstance(links, list) and subject.owned.id in links
+
+
+def plan_env(subject: Subject) -> None:
+    """One PUT for all variables that differ; copies of group variables go once the group is linked, with no deploy."""
+    copies = set(group_copies(subject.view, subject.resource))
+    change = diff.set_change(diff.ENV, subject.resolved.env, subject.known.env, subject.known)
+    put, remove = _sifted(subject, change, "variable")
+    pending = set(subject.resolved.pending)
+    if pending:
+        late = sorted(name for name in pending if name in subject.resource.env)
+        subject.wait(WaitReason.DEPENDENCY, f"the values of {', '.join(late) or 'secret files'}")
+        put = tuple(name for name in put if name not in subject.resource.late_env)
+    if not all(_linked(subject, group) for group in subject.resource.groups):
+        remove = tuple(name for name in remove if name not in copies)
+    remove = tuple(name for name in remove if name not in pending)
+    if not put and not remove:
+        return
+    only_copies = not put and set(remove) <= copies
+    subject.do(
+        Verb.SET_ENV,
+        values={name: subject.resource.env[name] for name in put},
+        removes=remove,
+        marks=marks(diff.ENV, {name: subject.resolved.env[name] for name in put}),
+        unmarks=tuple(diff.ENV + name for name in remove),
+        changes=(
+            *_put_changes(put, change, "variable"),
+            *name_changes([f"variable {n}" for n in remove], "set", "removed"),
+        ),
+        reason="drift" if put and not change.asked & set(put) else "the spec changed",
+        needs_deploy=not only_copies,
+        notes=() if only_copies else ("1 deploy, no downtime",),
+    )
+
+
+def _put_changes(put: tuple[str, ...], change: SetChange, noun: str) -> tuple[object, ...]:
+    return tuple(
+        one
+        for name in put
+        for one in name_changes([f"{noun} {name}"], "other value", "as in the spec", asked=name in change.asked)
+    )
+
+
+def plan_files(subject: Subject) -> None:
+    """One PUT for all secret files that differ."""
+    change = diff.set_change(diff.FILE, subject.resolved.files, subject.known.files, subject.known)
+    put, remove = _sifted(subject, change, "secret file")
+    if not put and not remove:
+        return
+    subject.do(
+        Verb.SET_FILES,
+        files={name: subject.resource.files[name] for name in put},
+        removes=remove,
+        marks=marks(diff.FILE, {name: subject.resolved.files[name] for name in put}),
+        unmarks=tuple(diff.FILE + name for name in remove),
+        changes=(*_put_changes(put, change, "file"), *name_changes([f"file {n}" for n in remove], "set", "removed")),
+        reason="drift" if put and not change.asked & set(put) else "the spec changed",
+        needs_deploy=True,
+        notes=("1 deploy, no downtime",),
+    )
+
+
+def plan_links(subject: Subject) -> None:
+    """Link the env groups the spec names; unlink those it named before."""
+    wanted = set(subject.resource.groups)
+    for group in subject.resource.groups:
+        owned = subject.view.live(group)
+        if owned is None or _linked(subject, group):
+            continue
+        asked = LINK + group not in subject.known.applied
+        if not asked:
+            subject.drifted(f"env group {group} was unlinked", healed=subject.heals())
+            if not subject.heals():
+                continue
+        inline = subject.view.resolved.get(group, NO_VALUES).env.keys() <= subject.known.env.keys()
+        subject.do(
+            Verb.LINK_GROUP,
+            id=owned.id,
+            payload={"serviceId": subject.owned.id, "group": group},
+            marks={LINK + group: ""},
+            changes=name_changes([f"env group {group}"], "not linked", "linked", asked=asked),
+            reason="the spec changed" if asked else "drift",
+            needs_deploy=not inline,
+        )
+    for mark in [one for one in subject.known.applied if one.startswith(LINK) and one[len(LINK) :] not in wanted]:
+        group = mark[len(LINK) :]
+        owned = subject.view.live(group)
+        if owned is not None and _linked(subject, group):
+            subject.do(
+                Verb.UNLINK_GROUP,
+                id=owned.id,
+                payload={"serviceId": subject.owned.id, "group": group},
+                unmarks=(mark,),
+                changes=name_changes([f"env group {group}"], "linked", "not linked"),
+                reason="the spec changed",
+                needs_deploy=True,
+            )
+
+
+def plan_disk(subject: Subject) -> None:
+    """Attach, grow or move a disk; a disk that would lose data stays until the tenant allows it."""
+    wanted, live = subject.resource.fields.get("disk"), subject.observed.fields.get("disk")
+    if isinstance(wanted, dict) and not isinstance(live, dict):
+        _attach(subject, wanted)
+    elif isinstance(wanted, dict) and isinstance(live, dict):
+        _change_disk(subject, wanted, live)
+    elif isinstance(live, dict) and diff.FIELD + "disk" in subject.known.applied:
+        if subject.key not in subject.view.allow_data_loss:
+            you = f"reconciler apply {subject.view.tenant} --set 'allowDataLoss=[\"{subject.key}\"]'"
+            subject.wait(WaitReason.DATA_LOSS, f"removing the disk of {subject.key} would lose its data", you)
+            return
+        subject.do(
+            Verb.REMOVE_DISK,
+            payload={"diskId": live.get("id")},
+            unmarks=(diff.FIELD + "disk",),
+            changes=name_changes(["disk"], diff.display(live.get("name")), "none"),
+            reason="the spec changed",
+            notes=("its data is lost",),
+            **subject.priced({"disk": None}),
+        )
+
+
+def _attach(subject: Subject, wanted: Mapping[str, Json]) -> None:
+    lost = diff.FIELD + "disk" in subject.known.applied
+    if lost:
+        subject.drifted("its disk was deleted at Render", healed=subject.key in subject.view.allow_data_loss)
+        if subject.key not in subject.view.allow_data_loss:
+            you = (
+                f"accept an empty disk: reconciler apply {subject.view.tenant} "
+                f"--set 'allowDataLoss=[\"{subject.key}\"]'"
+            )
+            subject.wait(WaitReason.DATA_LOSS, f"the disk of {subject.key} was deleted at Render with its data", you)
+            return
+    subject.do(
+        Verb.ADD_DISK,
+        payload=dict(wanted),
+        marks=marks_of_fields({"disk": dict(wanted)}),
+        changes=name_changes(["disk"], "none", diff.display(wanted.get("name")), asked=not lost),
+        reason="drift" if lost else "the spec changed",
+        needs_deploy=True,
+        notes=("1 deploy; from now on deploys stop the service for a moment",),
+        **subject.priced({"disk": dict(wanted)}),
+    )
+
+
+def _change_disk(subject: Subject, wanted: Mapping[str, Json], live: Mapping[str, Json]) -> None:
+    asked = subject.known.applied.get(diff.FIELD + "disk") != diff.applied_text(dict(wanted))
+    changes = [
+        FieldChange(field=f"disk.{name}", before=live.get(name), after=wanted[name], asked=asked)
+        for name in DISK_FIELDS
+        if wanted.get(name) is not None and wanted[name] != live.get(name)
+    ]
+    size, present = wanted.get("sizeGB"), live.get("sizeGB")
+    if isinstance(size, int) and isinstance(present, int) and size < present:
+        changes = [one for one in changes if one.field != "disk.sizeGB"]
+        if asked:
+            message = f"the disk of {subject.key} cannot shrink: {present} GB -> {size} GB"
+            subject.wait(WaitReason.IMMUTABLE, message, f"write sizeGB: {present} or more")
+        else:
+            subject.drifted(f"disk.sizeGB {size} -> {present}; Render cannot shrink it", healed=False)
+    changes = [one for one in changes if subject.admitted(one)]
+    if not changes:
+        return
+    payload: dict[str, Json] = {"diskId": live.get("id")} | {c.field.removeprefix("disk."): c.after for c in changes}
+    subject.do(
+        Verb.CHANGE_DISK,
+        payload=payload,
+        marks=marks_of_fields({"disk": dict(wanted)}),
+        changes=tuple(one.as_change() for one in changes),
+        reason=_reason(changes),
+        needs_deploy="mountPath" in payload,
+        **subject.priced({"disk": {**live, **wanted}}),
+    )
+
+
+def plan_domains(subject: Subject) -> None:
+    """Add and remove custom domains; the twin of an apex or www pair belongs to its sibling."""
+    wanted = subject.resource.domains or ()
+    live = {domain.name: domain for domain in subject.known.domains}
+    strict = subject.view.policy is DriftPolicy.STRICT
+    for name in wanted:
+        if name in live:
+            continue
+        asked = diff.DOMAIN + name not in subject.known.applied
+        if not asked:
+            subject.drifted(f"domain {name} was removed", healed=subject.heals())
+        if asked or subject.heals():
+            subject.do(
+                Verb.ADD_DOMAIN,
+                payload={"name": name},
+                marks={diff.DOMAIN + name: ""},
+                changes=name_changes([f"domain {name}"], "none", "added", asked=asked),
+                reason="the spec changed" if asked else "drift",
+                bucket=Bucket.DOMAIN,
+            )
+    for name, domain in live.items():
+        if name in wanted or _twin(domain, wanted):
+            continue
+        ours = diff.DOMAIN + name in subject.known.applied
+        if not ours:
+            subject.drifted(f"domain {name} was added", healed=strict)
+        if ours or strict:
+            subject.do(
+                Verb.REMOVE_DOMAIN,
+                payload={"name": name},
+                unmarks=(diff.DOMAIN + name,),
+                changes=name_changes([f"domain {name}"], "added", "removed", asked=ours),
+                reason="the spec changed" if ours else "drift",
+            )
+
+
+def _twin(domain: Domain, wanted: tuple[str, ...]) -> bool:
+    return domain.redirect_for in wanted or any(
+        domain.name in (f"www.{one}", one.removeprefix("www.")) for one in wanted
+    )
+
+
+def plan_rules(subject: Subject) -> None:
+    """Bring headers and routes of a static site to the whole list that shall stand."""
+    for prefix, verb, word, wanted, live in (
+        (diff.HEADER, Verb.SET_HEADERS, "headers", subject.resource.headers, subject.known.headers),
+        (diff.ROUTE, Verb.SET_ROUTES, "routes", subject.resource.routes, subject.known.routes),
+    ):
+        _plan_rule_list(subject, prefix, verb, word, wanted, live)
+
+
+def _plan_rule_list(
+    subject: Subject, prefix: str, verb: Verb, word: str, wanted: tuple[Rule, ...] | None, live: tuple[Rule, ...]
+) -> None:
+    list_mark, list_text = prefix.upper(), diff.applied_text([list(rule) for rule in wanted or ()])
+    applied = {key for key in subject.known.applied if key.startswith(prefix)}
+    if wanted is None and not applied:
+        return
+    strict = subject.view.policy is DriftPolicy.STRICT
+    target = diff.rule_target(prefix, wanted, live, subject.known, strict=strict)
+    keys = {diff.rule_key(prefix, rule) for rule in wanted or ()}
+    foreign = [diff.rule_key(prefix, rule) for rule in live if diff.rule_key(prefix, rule) not in keys | applied]
+    for key in foreign:
+        subject.drifted(f"{key} was added", healed=strict)
+    same = set(target) == set(live) if prefix == diff.HEADER else target == live
+    if same:
+        return
+    asked = subject.known.applied.get(list_mark) != list_text
+    if not asked and not foreign:
+        subject.drifted(f"{word} were changed", healed=subject.heals())
+    if not asked and not subject.heals():
+        return
+    subject.do(
+        verb,
+        payload={word: [list(rule) for rule in target]},
+        marks=dict.fromkeys(sorted(keys), "") | {list_mark: list_text},
+        unmarks=tuple(sorted(applied - keys)),
+        changes=name_changes([word], f"{len(live)} rules", f"{len(target)} rules", asked=asked),
+        reason="the spec changed" if asked else "drift",
+    )
+
+
+def plan_deploy(subject: Subject, *, busy: bool) -> None:
+    """Deploy once all changes are written: for what needs one, for a new commit, and after the last late value."""
+    late = [name for name in subject.resolved.pending if name in subject.resource.late_env]
+    commit = subject.resource.commit
+    moved = bool(commit) and commit != subject.known.commit
+    if busy or late or not (subject.known.dirty or moved):
+        return
+    payload: dict[str, Json] = {"commitId": commit} if commit and subject.resource.kind is not Kind.CRON else {}
+    subject.do(
+        Verb.DEPLOY,
+        payload=payload,
+        changes=name_changes(["commit"], subject.known.commit or "none", commit) if moved else (),
+        reason="a new commit" if moved and not subject.known.dirty else "changes that reach instances with a deploy",
+        bucket=service_bucket(subject.resource.kind),
+    )
+
+
+def plan_hook(subject: Subject) -> None:
+    """Run the initialDeployHook once, as a one-off job, after the first deploy went live."""
+    deploy = subject.known.deploy
+    if subject.resource.initial_deploy_hook and not subject.known.hook_done and deploy and deploy.status == "live":
+        subject.do(
+            Verb.RUN_JOB,
+            payload={"startCommand": subject.resource.initial_deploy_hook},
+            reason="the first deploy is live",
+        )
+
+
+def plan_service(subject: Subject) -> None:
+    """Plan everything about one running service, in the order in which it is safe to do."""
+    before = len(subject.findings.actions)
+    for step in (plan_fields, plan_size, plan_disk, plan_links, plan_env, plan_files, plan_domains):
+        step(subject)
+    if subject.resource.kind is Kind.STATIC:
+        plan_rules(subject)
+    busy = any(action.needs_deploy or action.verb is Verb.SET_ENV for action in subject.findings.actions[before:])
+    plan_deploy(subject, busy=busy)
+    plan_hook(subject)

@@ -1,0 +1,43 @@
+"""Holds the engine's own settings and the ports it works through; the composition root fills them in."""
+
+from dataclasses import dataclass, field
+
+from reconciler.core.guard import Caps
+from reconciler.core.prices import PriceBook
+from reconciler.core.schedule import Pace
+from reconciler.ports import Clock, Render, Resolver, Store, Telemetry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the engine works. `_s` is seconds; which time they are of is said for each.
+
+    `lease_s`, `renew_s`, `request_timeout_s`, `poll_s`, `shutdown_s` are real; `grace_s`, `sweep_s`, `deep_s`
+    are world time.
+    """
+
+    workers: int = 8
+    lease_s: float = 90.0
+    renew_s: float = 30.0
+    request_timeout_s: float = 30.0
+    poll_s: float = 1.0
+    shutdown_s: float = 8.0
+    grace_s: float = 120.0
+    sweep_s: float = 900.0
+    deep_s: float = 86400.0
+    rounds_max: int = 12
+    pace: Pace = field(default_factory=Pace)
+    caps: Caps = field(default_factory=Caps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything the engine touches outside itself."""
+
+    clock: Clock
+    render: Render
+    store: Store
+    resolver: Resolver
+    telemetry: Telemetry
+    book: PriceBook
+    options: Options = field(default_factory=Options)

@@ -1,0 +1,265 @@
+"""The pass: claim -> read -> plan -> act -> record for one tenant; it knows no SQL and no HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.core import guard
+from reconciler.core.actions import Action, Verb, Wait, WaitReason
+from reconciler.core.health import HealthState, judge
+from reconciler.core.inventory import Owned
+from reconciler.core.kinds import DATASTORES, SERVICES, Bucket
+from reconciler.core.plan import Plan, View, make_plan
+from reconciler.core.spec import DesiredState
+from reconciler.core.status import Event
+from reconciler.engine import desired as wanted
+from reconciler.engine import refresh, report, settle
+from reconciler.engine.act import Acted, Ending, act, request_hash
+from reconciler.engine.options import Ports
+from reconciler.ports import Brake, Claim, Record, Throttle, Verdict
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass gathers on its way."""
+
+    claim: Claim
+    record: Record
+    owned: dict[str, Owned]
+    desired: wanted.Desired
+    plan: Plan = field(default_factory=Plan)
+    view: View | None = None
+    waits: list[Wait] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    open: dict[str, Wait] = field(default_factory=dict)
+    blocked: dict[str, Wait] = field(default_factory=dict)
+    throttle: Throttle | None = None
+    until: list[datetime] = field(default_factory=list)
+    failed: bool = False
+    ended: dict[str, datetime] = field(default_factory=dict)
+    probe: tuple[str, int | None] | None = None
+    struck: set[str] = field(default_factory=set)
+
+
+class Reconciler:
+    """Reconciles tenants one pass at a time; holds nothing between passes."""
+
+    def __init__(self, ports: Ports) -> None:
+        """Keep the ports."""
+        self._ports = ports
+
+    async def reconcile(self, claim: Claim, chance: float) -> Verdict:
+        """Run one pass and answer what to record. RenderError while reading ends it; the worker retries it."""
+        ports = self._ports
+        record = await ports.store.load(claim.tenant, ports.clock.now())
+        run = Pass(claim=claim, record=record, owned=dict(record.owned), desired=wanted.Desired())
+        await self._read(run)
+        await self._act(run)
+        await self._probe(run)
+        return report.verdict(ports, run_facts(run), chance)
+
+    async def _read(self, run: Pass) -> None:
+        """Settle what is open, look where needed, compile."""
+        ports, record = self._ports, run.record
+        settled = await settle.settle(ports, run.claim, record.operations, run.owned)
+        run.owned |= {row.component: row for row in settled.owned}
+        run.events += settled.events
+        run.open = settled.waits
+        if settled.again_at:
+            run.until.append(settled.again_at)
+        if record.purged or not run.owned:
+            run.desired = wanted.compiled(record, run.owned)
+            await self._secrets(run)
+            return
+        deep = bool(record.reconcile_token) and (
+            record.status is None or record.status.handled_token != record.reconcile_token
+        )
+        if settled.owned:
+            await ports.store.save_owned(run.claim, settled.owned)
+        looked = await refresh.refresh(ports, run.claim, replace(record, owned=run.owned), settled.stale, deep=deep)
+        run.owned = looked.owned
+        run.desired = wanted.compiled(record, run.owned)
+        await self._secrets(run)
+
+    async def _secrets(self, run: Pass) -> None:
+        """Make generated secrets and read the connection info that variables name."""
+        if run.record.tenant is not None and run.record.tenant.state is DesiredState.RUNNING:
+            await wanted.generate_secrets(self._ports, run.desired)
+        run.desired.connection = await refresh.connections(
+            self._ports, run.claim, run.record, run.owned, run.desired.needed()
+        )
+
+    async def _plan(self, run: Pass) -> None:
+        """Make the plan anew and put every stop on it that is in force."""
+        ports = self._ports
+        strangers = await wanted.conflicts(ports, run.desired, run.owned)
+        run.view = wanted.view_of(ports, run.record, run.desired, run.owned, strangers, run.open)
+        plan = make_plan(run.view)
+        plan = replace(plan, actions=tuple(self._stopped(run, action) for action in plan.actions))
+        for wait in self._stops(run):
+            plan = guard.stopped(plan, wait)
+        recent = {verb: 0 for verb in guard.CAPPED}
+        if any(action.verb in guard.CAPPED for action in plan.actions):
+            since = ports.clock.now() - guard.CAP_WINDOW
+            recent = {verb: await ports.store.count_recent([str(verb)], since) for verb in sorted(guard.CAPPED)}
+        plan, struck = guard.capped(plan, recent, ports.options.caps)
+        for name in set(struck) - run.struck:
+            ports.telemetry.guarded(name)
+        run.struck |= set(struck)
+        run.plan = plan
+
+    def _stops(self, run: Pass) -> list[Wait]:
+        """Answer what stands before every effect of this tenant: hold, brake, no picture of Render yet."""
+        record, now, stops = run.record, self._ports.clock.now(), []
+        if record.hold is not None and record.hold.until > now:
+            hold = record.hold
+            text = f"held by {hold.by} until {hold.until:%Y-%m-%d %H:%M} UTC, {hold.why}"
+            you = f"reconciler hold {run.claim.tenant} --release"
+            stops.append(Wait(reason=WaitReason.HELD, message=text, until=hold.until, you=you))
+            run.until.append(hold.until)
+        if record.brake is not Brake.NORMAL:
+            text = f"brake is on {record.brake} ({record.brake_why})"
+            stops.append(Wait(reason=WaitReason.BRAKE, message=text, you="reconciler brake normal"))
+        if record.swept_at is None:
+            stops.append(Wait(reason=WaitReason.RETRY, message="the first look at the whole workspace"))
+            run.until.append(now + timedelta(seconds=5))
+        return stops
+
+    def _stopped(self, run: Pass, action: Action) -> Action:
+        """Put a wait on an action that was refused for this generation, or whose component failed in this pass."""
+        if not action.ready:
+            return action
+        blocked = run.blocked.get(action.component)
+        if blocked is not None:
+            return replace(action, waits=(blocked,))
+        asked = request_hash(action)
+        for refusal in run.record.refusals:
+            if refusal.request_hash == asked and refusal.generation == run.record.generation:
+                text = f"Render refused {action.verb} of {action.component}: {refusal.status}, {refusal.message}"
+                you = f"edit the spec; or, once it is settled at Render: reconciler reconcile {run.claim.tenant}"
+                return replace(
+                    action, waits=(Wait(reason=WaitReason.REFUSED, message=text, component=action.component, you=you),)
+                )
+        return action
+
+    async def _act(self, run: Pass) -> None:
+        """Plan and act in rounds, until nothing is ready any more."""
+        ports = self._ports
+        await self._plan(run)
+        self._note_drift(run)
+        for _ in range(ports.options.rounds_max):
+            ready = [action for action in run.plan.actions if action.ready]
+            if not ready:
+                break
+            done = 0
+            busy: set[str] = set()
+            for action in ready:
+                if action.component in busy or action.component in run.blocked:
+                    continue
+                acted = await act(ports, run.claim, action, run.owned, run.desired.lookup(run.owned))
+                done += self._take(run, action, acted)
+                if acted.ending is not Ending.DONE or action.verb is Verb.CREATE:
+                    busy.add(action.component)
+            run.desired = replace_compiled(run)
+            run.desired.connection = await refresh.connections(
+                ports, run.claim, run.record, run.owned, run.desired.needed()
+            )
+            await self._plan(run)
+            if not done:
+                break
+        settled = [replace(run.owned[key], known=known) for key, known in run.plan.settled.items() if key in run.owned]
+        if settled:
+            await ports.store.save_owned(run.claim, settled)
+            run.owned |= {row.component: row for row in settled}
+
+    def _take(self, run: Pass, action: Action, acted: Acted) -> int:
+        """Take in what an action led to; answers 1 when something changed."""
+        now = self._ports.clock.now()
+        if acted.ending is Ending.DONE:
+            for row in acted.owned:
+                run.owned[row.component] = row
+            for row in acted.forgotten:
+                run.owned.pop(row.component, None)
+                run.ended[row.id] = now
+            run.events += report.effect_events(action)
+            for change in action.changes:
+                if not change.asked:
+                    self._ports.telemetry.drifted(str(action.kind), change.field.split(" ")[0], healed=True)
+            return 1
+        run.blocked[action.component] = report.wait_of(action, acted, run.claim.tenant)
+        if acted.throttle is not None:
+            run.throttle = acted.throttle
+        if acted.until is not None:
+            run.until.append(acted.until)
+        if acted.ending in (Ending.UNAVAILABLE, Ending.UNKNOWN, Ending.STALE_VIEW):
+            run.failed = run.failed or acted.ending is not Ending.UNKNOWN
+        if acted.ending is Ending.UNKNOWN:
+            run.until.append(now + timedelta(seconds=self._ports.options.grace_s / 4))
+        run.events += report.failure_events(action, acted)
+        return 0
+
+    def _note_drift(self, run: Pass) -> None:
+        before = set(run.record.status.details.get("drift", "").split("\n")) if run.record.status else set()
+        for text in run.plan.drift:
+            if text not in before:
+                run.events.append(report.drift_event(text))
+                component = text.split(":", 1)[0]
+                kind = run.owned[component].kind if component in run.owned else "component"
+                self._ports.telemetry.drifted(str(kind), "state", healed=False)
+
+    async def _probe(self, run: Pass) -> None:
+        """Ask the tenant's URL once everything behind it is up."""
+        stack = run.desired.stack
+        if stack is None or not stack.entrypoint or not stack.ready_path or run.view is None:
+            return
+        if run.view.state is not DesiredState.RUNNING:
+            return
+        row = run.owned.get(stack.entrypoint)
+        url = row.observed.attributes.get("url", "") if row and row.observed else ""
+        up = all(
+            judge(run.owned.get(key), self._ports.clock.now()).state is HealthState.HEALTHY
+            for key, one in stack.resources.items()
+            if one.kind in SERVICES or one.kind in DATASTORES
+        )
+        if url and up:
+            run.probe = (url, await refresh.probe(self._ports, url.rstrip("/") + stack.ready_path))
+
+
+def replace_compiled(run: Pass) -> wanted.Desired:
+    """Compile again with the addresses that this pass made known, keeping the secrets."""
+    fresh = wanted.compiled(run.record, run.owned)
+    fresh.secrets = {**fresh.secrets, **run.desired.secrets}
+    fresh.connection = run.desired.connection
+    return fresh
+
+
+def run_facts(run: Pass) -> report.Facts:
+    """Hand a pass over to its report."""
+    assert run.view is not None, "a pass plans before it reports"
+    creates = [a for a in run.plan.actions if a.verb is Verb.CREATE and a.bucket is Bucket.CREATE]
+    return report.Facts(
+        claim=run.claim,
+        record=run.record,
+        view=replace(run.view, owned=run.owned),
+        plan=run.plan,
+        waits=tuple(run.waits),
+        events=tuple(run.events),
+        invalid=run.desired.invalid,
+        probe=run.probe,
+        until=tuple(run.until),
+        failed=run.failed,
+        creates=tuple(creates),
+        ended=run.ended,
+    )
+
+
+async def preview(ports: Ports, record: Record, name: str) -> tuple[Plan, wanted.Desired]:
+    """Plan without any effect: what a pass would do for this record, as it stands or as it was edited."""
+    owned: Mapping[str, Owned] = record.owned
+    compiled = wanted.compiled(record, owned)
+    if compiled.stack is not None:
+        for ref in compiled.stack.generate:
+            compiled.secrets.setdefault(ref, wanted.Sensitive(f"generated:{name}:{ref.name}"))
+    strangers = await wanted.conflicts(ports, compiled, owned)
+    view = wanted.view_of(ports, record, compiled, owned, strangers, {})
+    return make_plan(view), compiled

@@ -1,0 +1,207 @@
+"""Looks closer where the shared picture is not enough: absence, deploys in progress, deep checks, connection info."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.core import diff, resolve
+from reconciler.core.errors import Gone, RenderError
+from reconciler.core.health import FINE
+from reconciler.core.inventory import Known, Owned
+from reconciler.core.kinds import DATASTORES, SERVICES, Kind
+from reconciler.core.observed import Deploy, DeployState, Detail
+from reconciler.core.plan.view import LOOKS_TO_BE_GONE
+from reconciler.core.values import SECRET_ATTRIBUTES, Live, Sensitive
+from reconciler.engine.options import Ports
+from reconciler.ports import Claim, Record
+
+DETAILED = SERVICES | {Kind.ENV_GROUP, Kind.POSTGRES}
+"""Kinds of which lists do not show everything."""
+STEP_S = 4.0
+"""What moved within so many world seconds of a look of ours is not looked at again."""
+
+
+@dataclass(slots=True)
+class Refreshed:
+    """The inventory after looking, and which rows must be written back."""
+
+    owned: dict[str, Owned]
+    changed: set[str] = field(default_factory=set)
+
+    def put(self, row: Owned) -> None:
+        """Replace a row by what was seen."""
+        self.owned[row.component] = row
+        self.changed.add(row.component)
+
+
+def _due(ports: Ports, row: Owned, *, asked: bool) -> bool:
+    """Say whether a deep check of a row is due: never done, asked for, too old, or moved by somebody else."""
+    known = row.known
+    if row.kind not in DETAILED or row.absent_looks:
+        return False
+    if asked or known.checked_at is None:
+        return True
+    now = ports.clock.now()
+    if now - known.checked_at > timedelta(seconds=ports.options.deep_s):
+        return True
+    live = row.observed.updated_at if row.observed else None
+    moved = live is not None and known.updated_at is not None and live > known.updated_at + timedelta(seconds=STEP_S)
+    settled = known.deploy is not None and known.deploy.state is not DeployState.PROGRESSING
+    return moved and (settled or row.kind not in SERVICES) and live is not None and live > known.checked_at
+
+
+async def refresh(ports: Ports, claim: Claim, record: Record, stale: Iterable[str], *, deep: bool) -> Refreshed:
+    """Look closer at what needs it, and keep what was seen. Errors of single looks end the pass (they are retried)."""
+    result = Refreshed(owned=dict(record.owned))
+    unsure = set(stale)
+    for component in sorted(result.owned):
+        row = result.owned[component]
+        if row.absent_looks >= LOOKS_TO_BE_GONE:
+            continue
+        if row.absent_looks or component in unsure or _unsettled(row):
+            await _look(ports, result, row)
+        row = result.owned[component]
+        if row.absent_looks:
+            continue
+        if row.kind in SERVICES and _watching(row):
+            await _look_deploy(ports, result, row)
+            row = result.owned[component]
+        if component in unsure or _due(ports, row, asked=deep):
+            await _deep_check(ports, claim, result, row)
+    if result.changed:
+        await ports.store.save_owned(claim, [result.owned[key] for key in sorted(result.changed)])
+    return result
+
+
+def _unsettled(row: Owned) -> bool:
+    """Say whether a row's state is on the move, so that the last list is too old for it."""
+    observed, known = row.observed, row.known
+    if observed is None:
+        return True
+    if row.kind in DATASTORES and not observed.suspenders and observed.status not in FINE:
+        return True
+    wanted = {"suspended": True, "running": False}.get(known.asked_state)
+    return wanted is not None and bool(observed.suspenders) is not wanted and known.asked_state_at is not None
+
+
+def _watching(row: Owned) -> bool:
+    """Say whether a service's newest deploy may still move, or has moved without us."""
+    deploy, observed = row.known.deploy, row.observed
+    if observed is not None and observed.suspenders:
+        return False
+    if deploy is None or deploy.state is DeployState.PROGRESSING:
+        return True
+    live, seen = (observed.updated_at if observed else None), row.known.updated_at
+    return live is not None and seen is not None and live > seen
+
+
+async def _look(ports: Ports, result: Refreshed, row: Owned) -> None:
+    """Read one object by id: the second means, beside the lists, by which absence is proved."""
+    try:
+        observed = await ports.render.get(row.kind, row.id)
+    except Gone:
+        looks = row.absent_looks + 1
+        result.put(replace(row, absent_looks=looks))
+        ports.telemetry.problem("absent", component=row.component, id=row.id, looks=looks)
+        return
+    since = row.since if row.observed and row.observed.status == observed.status else ports.clock.now()
+    result.put(replace(row, observed=observed, absent_looks=0, since=since))
+
+
+async def _look_deploy(ports: Ports, result: Refreshed, row: Owned) -> None:
+    deploy = await ports.render.deploy(row.id)
+    if deploy is None:
+        return
+    known = replace(row.known, deploy=_newer(row.known, deploy))
+    if known.deploy is not None and known.deploy.state is not DeployState.PROGRESSING and row.observed is not None:
+        known = replace(known, updated_at=row.observed.updated_at, failure="")
+    if known != row.known:
+        result.put(replace(row, known=known))
+
+
+def _newer(known: Known, seen: Deploy) -> Deploy:
+    """Keep waiting for a deploy that was queued without an id, until a newer one than the old newest shows up."""
+    asked = known.deploy_asked_at
+    waiting = known.deploy is not None and not known.deploy.id
+    too_old = asked is not None and seen.created_at is not None and seen.created_at < asked - timedelta(minutes=2)
+    finished = seen.state is not DeployState.PROGRESSING
+    return known.deploy if waiting and too_old and finished and known.deploy is not None else seen
+
+
+async def _deep_check(ports: Ports, claim: Claim, result: Refreshed, row: Owned) -> None:
+    try:
+        detail = await ports.render.detail(row.kind, row.id)
+    except Gone:
+        result.put(replace(row, absent_looks=row.absent_looks + 1))
+        return
+    now = ports.clock.now()
+    known = learned(row, detail, claim.tenant, ports, now)
+    observed = row.observed
+    if observed is not None and detail.fields:
+        observed = replace(observed, fields={**observed.fields, **detail.fields})
+    if detail.connection:
+        await ports.store.put_connection(claim.tenant, row.component, detail.connection)
+    if row.kind in SERVICES and row.known.deploy_asked_at is not None:
+        failure = await ports.render.failure(row.id, now - timedelta(hours=1))
+        known = replace(known, failure=failure or "")
+    result.put(replace(row, observed=observed, known=known))
+
+
+def learned(row: Owned, detail: Detail, tenant: str, ports: Ports, now: datetime) -> Known:
+    """Answer what a deep check teaches. What stands in an object we made ourselves a moment ago is all ours."""
+    known = row.known
+    env = _digests(ports, tenant, row.component, detail.env, known.env)
+    files = _digests(ports, tenant, row.component, detail.files, known.files)
+    applied = dict(known.applied)
+    if known.checked_at is None:
+        applied |= {diff.ENV + name: digest for name, digest in env.items()}
+        applied |= {diff.FILE + name: digest for name, digest in files.items()}
+    return replace(
+        known,
+        env=env,
+        files=files,
+        applied=applied,
+        domains=detail.domains if detail.domains is not None else known.domains,
+        headers=detail.headers if detail.headers is not None else known.headers,
+        routes=detail.routes if detail.routes is not None else known.routes,
+        deploy=_newer(known, detail.deploy) if detail.deploy is not None else known.deploy,
+        checked_at=now,
+        updated_at=row.observed.updated_at if row.observed else known.updated_at,
+    )
+
+
+def _digests(
+    ports: Ports, tenant: str, component: str, values: Mapping[str, Sensitive] | None, before: Mapping[str, str]
+) -> dict[str, str]:
+    if values is None:
+        return dict(before)
+    digest = ports.resolver.digest
+    return {name: digest(resolve.context(tenant, component, name), text.reveal()) for name, text in values.items()}
+
+
+async def connections(
+    ports: Ports, claim: Claim, record: Record, owned: Mapping[str, Owned], needed: Iterable[Live]
+) -> dict[tuple[str, str], Sensitive]:
+    """Answer the secret attributes of datastores, reading those that are needed and not kept yet."""
+    kept = dict(record.connection)
+    wanted = {one.component for one in needed if one.attribute in SECRET_ATTRIBUTES}
+    for component in sorted(wanted):
+        row = owned.get(component)
+        if row is None or row.absent_looks or any(key[0] == component for key in kept):
+            continue
+        try:
+            found = await ports.render.connection(row.kind, row.id)
+        except Gone:
+            continue
+        await ports.store.put_connection(claim.tenant, component, found)
+        kept |= {(component, attribute): value for attribute, value in found.items()}
+    return kept
+
+
+async def probe(ports: Ports, url: str) -> int | None:
+    """Ask a tenant's URL; an unreachable one answers None."""
+    try:
+        return await ports.render.probe(url)
+    except RenderError as error:
+        ports.telemetry.problem("probe_failed", url=url, error=str(error))
+        return None

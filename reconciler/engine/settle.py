@@ -1,0 +1,187 @@
+"""Resolves operations of unknown outcome by looking: adopts early, denies late, never repeats a create blindly."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.actions import Action, Verb, Wait, WaitReason
+from reconciler.core.errors import Gone
+from reconciler.core.inventory import Known, Owned
+from reconciler.core.kinds import ENVIRONMENT, SERVICES, Kind
+from reconciler.core.observed import Observed
+from reconciler.core.plan.outcome import owned_after
+from reconciler.core.plan.view import label
+from reconciler.core.status import Event, Reason
+from reconciler.engine.options import Ports
+from reconciler.ports import Claim, Operation, OperationState, Settlement
+
+LOOKS_NEEDED = 2
+SKEW = timedelta(seconds=5)
+
+
+@dataclass(slots=True)
+class Settled:
+    """What settling found: components that must wait, rows gained, components to read anew, events."""
+
+    waits: dict[str, Wait] = field(default_factory=dict)
+    owned: list[Owned] = field(default_factory=list)
+    stale: set[str] = field(default_factory=set)
+    events: list[Event] = field(default_factory=list)
+    again_at: datetime | None = None
+
+    def wait(self, operation: Operation, message: str, until: datetime | None, *, you: str = "") -> None:
+        """Let a component wait for the outcome of its operation."""
+        reason = WaitReason.CONFLICT if you else WaitReason.OPERATION
+        self.waits[operation.component] = Wait(
+            reason=reason, message=message, component=operation.component, since=operation.sent_at, until=until, you=you
+        )
+        if until is not None and (self.again_at is None or until < self.again_at):
+            self.again_at = until
+
+
+async def settle(ports: Ports, claim: Claim, operations: Sequence[Operation], owned: Mapping[str, Owned]) -> Settled:
+    """Settle every open operation of a tenant, as far as looking can tell today."""
+    result = Settled()
+    for operation in operations:
+        if operation.state is OperationState.PLANNED:
+            await _close(ports, claim, operation, OperationState.NEVER_HAPPENED, "was never sent")
+        elif operation.verb == Verb.CREATE:
+            await _settle_create(ports, claim, operation, result)
+        else:
+            await _settle_other(ports, claim, operation, owned, result)
+    return result
+
+
+async def _close(ports: Ports, claim: Claim, operation: Operation, state: OperationState, why: str) -> None:
+    await ports.store.settle_operation(claim, operation.id, Settlement(state=state, message=why), ports.clock.now())
+
+
+def _deadline_left_s(ports: Ports, operation: Operation) -> float:
+    """Real seconds until the original request can no longer be under way."""
+    return ports.options.request_timeout_s - (operation.sent_ago_s or 0.0)
+
+
+async def _candidates(ports: Ports, operation: Operation) -> list[Observed]:
+    """Find live objects of the wanted name that nobody's inventory holds and that are young enough to be ours."""
+    found = await ports.render.find(operation.kind, operation.name)
+    now = ports.clock.now()
+    await ports.store.observe(found, (), now, now)
+    free = {one.id for one in await ports.store.unowned([(operation.kind, operation.name)])}
+    since = (operation.sent_at or now) - SKEW * max(1.0, ports.clock.speed())
+    return [
+        one
+        for one in found
+        if one.id in free
+        and (one.created_at is None or one.created_at >= since)
+        and (not operation.environment_id or one.environment_id == operation.environment_id)
+    ]
+
+
+async def _settle_create(ports: Ports, claim: Claim, operation: Operation, result: Settled) -> None:
+    found = await _candidates(ports, operation)
+    what = label(operation.kind, operation.component)
+    if len(found) > 1:
+        ids = ", ".join(sorted(one.id for one in found))
+        you = f"delete all but one at Render, then: reconciler reconcile {claim.tenant}"
+        result.wait(
+            operation, f"Duplicate: {len(found)} objects named {operation.name} appeared ({ids})", None, you=you
+        )
+        return
+    if found:
+        await _adopt(ports, claim, operation, found[0], result)
+        return
+    sent = operation.sent_at or ports.clock.now()
+    message = f"create of {operation.name} got no answer at {sent:%H:%M:%S}. Looked: not there"
+    left_s = _deadline_left_s(ports, operation)
+    if left_s > 0:
+        again = ports.clock.now() + timedelta(seconds=left_s * max(1.0, ports.clock.speed()))
+        result.wait(operation, f"{message}. No second create before {again:%H:%M:%S}", again)
+        return
+    looks = await ports.store.look_operation(operation.id, ports.clock.now())
+    ends = sent + timedelta(seconds=ports.options.grace_s)
+    if looks >= LOOKS_NEEDED and ports.clock.now() >= ends:
+        await _close(ports, claim, operation, OperationState.NEVER_HAPPENED, f"not found in {looks} looks")
+        text = f"the create of {what} never happened: not found in {looks} looks"
+        result.events.append(Event(reason=Reason.RECOVERED, message=text, component=operation.component))
+        return
+    again = max(ends, ports.clock.now() + timedelta(seconds=ports.options.grace_s / 4))
+    result.wait(operation, f"{message}. Looking again at {again:%H:%M:%S}; no second create before", again)
+
+
+async def _adopt(ports: Ports, claim: Claim, operation: Operation, found: Observed, result: Settled) -> None:
+    now = ports.clock.now()
+    made = [_adopted(operation.component, found, now)]
+    if operation.kind is Kind.PROJECT:
+        made += [_adopted(ENVIRONMENT, one, now) for one in await _environments(ports, found)]
+    await ports.store.settle_operation(
+        claim,
+        operation.id,
+        Settlement(
+            state=OperationState.SUCCEEDED,
+            message="found by look-up",
+            observed=[one.observed for one in made if one.observed],
+            owned=made,
+        ),
+        now,
+    )
+    result.owned += made
+    result.stale |= {one.component for one in made}
+    made_at = f"{operation.sent_at:%H:%M:%S}"
+    text = f"found {found.name} at Render as {found.id}, made by us {made_at}: adopted, not created twice"
+    result.events.append(Event(reason=Reason.ADOPTED, message=text, component=operation.component))
+    ports.telemetry.log("adopted", tenant=claim.tenant, op=operation.id, component=operation.component, id=found.id)
+
+
+def _adopted(component: str, observed: Observed, now: datetime) -> Owned:
+    action = Action(verb=Verb.CREATE, component=component, kind=observed.kind, name=observed.name)
+    row = owned_after(action, None, observed, None, now)
+    return replace(row, known=replace(Known(), deploy=row.known.deploy, deploy_asked_at=row.known.deploy_asked_at))
+
+
+async def _environments(ports: Ports, project: Observed) -> list[Observed]:
+    ids = project.fields.get("environmentIds")
+    return [await ports.render.get(Kind.ENVIRONMENT, str(one)) for one in ids] if isinstance(ids, list) else []
+
+
+async def _settle_other(
+    ports: Ports, claim: Claim, operation: Operation, owned: Mapping[str, Owned], result: Settled
+) -> None:
+    """Updates, suspends and deletes are idempotent: read the object anew and let the plan compare."""
+    left_s = _deadline_left_s(ports, operation)
+    if left_s > 0 and operation.state is OperationState.SENT:
+        again = ports.clock.now() + timedelta(seconds=left_s * max(1.0, ports.clock.speed()))
+        result.wait(operation, f"{operation.verb} of {operation.name} may still be under way", again)
+        return
+    row = owned.get(operation.component)
+    if row is None:
+        await _close(ports, claim, operation, OperationState.NEVER_HAPPENED, "its object is not ours any more")
+        return
+    happened = await _happened(ports, operation, row, result)
+    state = OperationState.SUCCEEDED if happened else OperationState.NEVER_HAPPENED
+    await _close(ports, claim, operation, state, "compared with what Render shows")
+    result.stale.add(operation.component)
+
+
+async def _happened(ports: Ports, operation: Operation, row: Owned, result: Settled) -> bool:
+    """Ask Render what an unknown effect left behind, and keep what that tells us."""
+    if operation.verb == Verb.DEPLOY and row.kind in SERVICES:
+        deploy = await ports.render.deploy(row.id)
+        since = (operation.sent_at or ports.clock.now()) - SKEW * max(1.0, ports.clock.speed())
+        if deploy is None or deploy.created_at is None or deploy.created_at < since:
+            return False
+        known = replace(row.known, deploy=deploy, dirty=False, deploy_asked_at=ports.clock.now())
+        result.owned.append(replace(row, known=known))
+        return True
+    if operation.verb == Verb.RUN_JOB:
+        text = f"the initial deploy hook of {row.component} got no answer; it is not run a second time"
+        result.events.append(Event(reason=Reason.OUTCOME_UNKNOWN, message=text, component=row.component, warning=True))
+        result.owned.append(replace(row, known=replace(row.known, hook_done=True)))
+        return True
+    try:
+        await ports.render.get(row.kind, row.id)
+    except Gone:
+        return operation.verb == Verb.DELETE
+    needs_deploy = row.kind in SERVICES and operation.verb in (Verb.UPDATE, Verb.SET_ENV, Verb.SET_FILES)
+    if needs_deploy:
+        result.owned.append(replace(row, known=replace(row.known, dirty=True)))
+    return operation.verb != Verb.DELETE
