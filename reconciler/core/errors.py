@@ -4,6 +4,7 @@ ReconcilerError
 |-- Invalid          the spec is wrong: terminal for this generation, the author must edit it
 |-- NotFound         the named tenant, Blueprint or key does not exist
 |-- StaleLease       somebody else holds the tenant now: stop, write nothing
+|-- StoreUnavailable the operator's own database does not answer, or is busy: wait, try again
 |-- RenderError      Render answered, or did not
     |-- Refused      400, 406, 422: terminal for this generation
     |-- Denied       401, 402, 403: a human must act; the class of calls pauses
@@ -71,6 +72,10 @@ class NotFound(ReconcilerError):
 
 class StaleLease(ReconcilerError):
     """The epoch of a write is not the tenant's epoch any more: another worker owns it."""
+
+
+class StoreUnavailable(ReconcilerError):
+    """The operator's own database cannot be reached or refused for a moment; a transaction may or may not have ended."""
 
 
 class RenderError(ReconcilerError):
