@@ -395,6 +395,9 @@ class Store(Protocol):
     async def finish(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
         """Write status, events, demand and next wake, and release: one transaction WHERE epoch = mine."""
 
+    async def give_back(self, claim: Claim, due_at: datetime, error: str, now: datetime) -> None:
+        """End a pass that broke: release, wake again at `due_at`; an `error` counts as one more failure."""
+
     async def count_recent(self, verbs: Sequence[str], since: datetime) -> int:
         """Count journal rows of these verbs sent since a world time, over all tenants (for guards)."""
 

@@ -81,6 +81,8 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
     throttle = await ports.store.send_operation(claim, operation, action.bucket, live_id, ports.clock.now())
     if throttle is not None:
         ports.telemetry.operated(str(action.kind), str(action.verb), "throttled")
+        if throttle.message:
+            return Acted(ending=Ending.DENIED, message=throttle.message, until=throttle.until)
         return Acted(ending=Ending.THROTTLED, throttle=throttle, until=throttle.until)
     try:
         reply = await ports.render.send(action, plaintext)

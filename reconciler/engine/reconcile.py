@@ -11,9 +11,10 @@ from reconciler.core.inventory import Owned
 from reconciler.core.kinds import DATASTORES, SERVICES, Bucket
 from reconciler.core.plan import Plan, View, make_plan
 from reconciler.core.spec import DesiredState
-from reconciler.core.status import Event
+from reconciler.core.status import Event, Reason
+from reconciler.core.values import Sensitive
 from reconciler.engine import desired as wanted
-from reconciler.engine import refresh, report, settle
+from reconciler.engine import metering, refresh, report, settle
 from reconciler.engine.act import Acted, Ending, act, request_hash
 from reconciler.engine.options import Ports
 from reconciler.ports import Brake, Claim, Record, Throttle, Verdict
@@ -56,6 +57,8 @@ class Reconciler:
         await self._read(run)
         await self._act(run)
         await self._probe(run)
+        now = ports.clock.now()
+        await ports.store.meter(metering.intervals(claim.tenant, run.owned.values(), ports.book, now), run.ended)
         return report.verdict(ports, run_facts(run), chance)
 
     async def _read(self, run: Pass) -> None:
@@ -67,6 +70,8 @@ class Reconciler:
         run.open = settled.waits
         if settled.again_at:
             run.until.append(settled.again_at)
+        if record.purge_mode == "orphan" and record.purge_at is not None:
+            await self._orphan(run)
         if record.purged or not run.owned:
             run.desired = wanted.compiled(record, run.owned)
             await self._secrets(run)
@@ -80,6 +85,17 @@ class Reconciler:
         run.owned = looked.owned
         run.desired = wanted.compiled(record, run.owned)
         await self._secrets(run)
+
+    async def _orphan(self, run: Pass) -> None:
+        """Forget the stack and leave it running: its rows go, nothing is sent."""
+        if not run.owned or run.open:
+            return
+        ids = [row.id for row in run.owned.values()]
+        await self._ports.store.save_owned(run.claim, (), ids)
+        run.ended |= dict.fromkeys(ids, self._ports.clock.now())
+        text = f"{len(ids)} objects at Render were left as they are and forgotten: {', '.join(sorted(ids))}"
+        run.events.append(Event(reason=Reason.ORPHANED, message=text, warning=True))
+        run.owned = {}
 
     async def _secrets(self, run: Pass) -> None:
         """Make generated secrets and read the connection info that variables name."""
@@ -259,7 +275,7 @@ async def preview(ports: Ports, record: Record, name: str) -> tuple[Plan, wanted
     compiled = wanted.compiled(record, owned)
     if compiled.stack is not None:
         for ref in compiled.stack.generate:
-            compiled.secrets.setdefault(ref, wanted.Sensitive(f"generated:{name}:{ref.name}"))
+            compiled.secrets.setdefault(ref, Sensitive(f"generated:{name}:{ref.name}"))
     strangers = await wanted.conflicts(ports, compiled, owned)
     view = wanted.view_of(ports, record, compiled, owned, strangers, {})
     return make_plan(view), compiled

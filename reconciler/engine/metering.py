@@ -1,0 +1,51 @@
+"""Turns what was observed of billed objects into ledger intervals; prices come from the book, times from Render."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from reconciler.core import prices
+from reconciler.core.inventory import Owned
+from reconciler.core.prices import PriceBook
+from reconciler.ports import Interval
+
+YOUNG = timedelta(seconds=5)
+"""An object that moved only so shortly after its creation is billed from its creation."""
+
+
+def _boundary(row: Owned, now: datetime) -> tuple[datetime, float]:
+    """Answer when the present facts began, and how unsure that is in seconds."""
+    observed = row.observed
+    if observed is None:
+        return now, 0.0
+    created, updated = observed.created_at, observed.updated_at
+    if created is not None and (updated is None or updated - created < YOUNG):
+        return created, 0.0
+    if updated is not None:
+        return min(updated, now), 0.0
+    return observed.seen_at, max(0.0, (now - observed.seen_at).total_seconds())
+
+
+def intervals(tenant: str, owned: Iterable[Owned], book: PriceBook, now: datetime) -> list[Interval]:
+    """Answer what is billed of a tenant's living objects from now on; equal facts continue what the ledger has."""
+    found: list[Interval] = []
+    for row in owned:
+        observed = row.observed
+        if observed is None or row.absent_looks:
+            continue
+        fact = prices.facts(row.kind, observed.fields, suspended=bool(observed.suspenders))
+        if fact is None:
+            continue
+        at, uncertainty_s = _boundary(row, now)
+        found.append(
+            Interval(
+                tenant=tenant,
+                component=row.component,
+                resource_id=row.id,
+                at=at,
+                uncertainty_s=uncertainty_s,
+                facts=fact.as_json(),
+                usd_per_month=prices.monthly(book, fact, now.date()),
+                book=book.version,
+            )
+        )
+    return found

@@ -1,0 +1,244 @@
+"""Runs the engine: claims due tenants by shares, keeps leases, sweeps and rollouts going, and stops in order."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+
+from reconciler.core import schedule
+from reconciler.core.errors import NotFound, ReconcilerError, RenderError, StaleLease, Throttled
+from reconciler.engine import rollout
+from reconciler.engine.options import Ports
+from reconciler.engine.reconcile import Reconciler
+from reconciler.engine.snapshot import Sweeper
+from reconciler.ports import Brake, Claim, WakeClass
+
+SHARES = {WakeClass.USER: 6, WakeClass.RETRY: 2, WakeClass.SETTLE: 1, WakeClass.DRIFT: 1}
+"""Out of ten claims; a class with nothing due yields its turn."""
+IDLE_MIN_S = 0.05
+TRIM_EVERY_S = 60.0
+CLOCK_EVERY_S = 2.0
+
+
+def turns() -> Iterator[WakeClass]:
+    """Yield classes for ever, spread evenly by their shares (smooth weighted round robin)."""
+    credit = dict.fromkeys(SHARES, 0)
+    while True:
+        for one, share in SHARES.items():
+            credit[one] += share
+        best = max(credit, key=lambda one: credit[one])
+        credit[best] -= sum(SHARES.values())
+        yield best
+
+
+class Worker:
+    """One replica of the engine. `owner` names it in leases; `progress_at` (monotonic) is its last sign of life."""
+
+    def __init__(self, ports: Ports, owner: str, *, seed: int | None = None) -> None:
+        """Keep the ports; `seed` makes the jitter repeatable."""
+        self.ports = ports
+        self.owner = owner
+        self.progress_at = time.monotonic()
+        self.swept = asyncio.Event()
+        self._reconciler = Reconciler(ports)
+        self._sweeper = Sweeper(ports, owner)
+        self._random = random.Random(seed)  # noqa: S311 jitter, not a secret
+        self._passes: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._turns = turns()
+
+    @property
+    def active(self) -> int:
+        """Count the passes under way."""
+        return len(self._passes)
+
+    async def run(self) -> None:
+        """Work until `stop()`; then finish the passes under way and give the leases back."""
+        duties = [
+            asyncio.create_task(self._forever("listen", self._listen)),
+            asyncio.create_task(self._forever("renew", self._renew)),
+            asyncio.create_task(self._forever("sweep", self._sweep)),
+            asyncio.create_task(self._forever("rollout", self._rollout)),
+            asyncio.create_task(self._forever("trim", self._trim)),
+            asyncio.create_task(self._forever("clock", self._tell_time)),
+        ]
+        try:
+            await self._forever("claim", self._claim)
+        finally:
+            await self._drain()
+            for duty in duties:
+                duty.cancel()
+            await asyncio.gather(*duties, return_exceptions=True)
+            await self._release()
+
+    def stop(self) -> None:
+        """Ask for an orderly end: no more claims."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def _forever(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeat a duty until the end; what goes wrong in it is said and tried again, more and more calmly."""
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                await step()
+                failures = 0
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                failures += 1
+                self.ports.telemetry.problem("duty_failed", duty=name, error=describe(error), failures=failures)
+                await self._pause(min(10.0, 0.2 * 2.0 ** min(failures, 8)))
+
+    async def _pause(self, real_s: float) -> None:
+        """Wait, but not beyond the end."""
+        try:
+            await asyncio.wait_for(self._stopping.wait(), real_s)
+        except TimeoutError:
+            return
+
+    def _idle_s(self) -> float:
+        """Answer how long to wait before the queue is asked again: a poll is the truth, NOTIFY only a hint."""
+        return max(IDLE_MIN_S, min(self.ports.options.poll_s, 5.0 / max(1.0, self.ports.clock.speed())))
+
+    async def _claim(self) -> None:
+        brake, _ = await self.ports.store.brake()
+        free = self.ports.options.workers - len(self._passes)
+        claimed = 0
+        if brake is not Brake.STOP and free > 0 and self.swept.is_set():
+            claimed = await self._claim_some(free)
+        self.progress_at = time.monotonic()
+        if claimed == 0 or claimed >= free:
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), self._idle_s())
+            except TimeoutError:
+                return
+
+    async def _claim_some(self, free: int) -> int:
+        """Draw classes until every free place is taken or every class has been asked in vain."""
+        empty: set[WakeClass] = set()
+        taken = 0
+        while taken < free and len(empty) < len(SHARES):
+            wake_class = next(self._turns)
+            if wake_class in empty:
+                continue
+            options = self.ports.options
+            now = self.ports.clock.now()
+            claims = await self.ports.store.claim(wake_class, 1, self.owner, options.lease_s, now)
+            if not claims:
+                empty.add(wake_class)
+            for claim in claims:
+                self._start(claim)
+                taken += 1
+        return taken
+
+    def _start(self, claim: Claim) -> None:
+        task = asyncio.create_task(self._pass(claim), name=f"pass {claim.tenant}")
+        self._passes[claim.tenant] = task
+        task.add_done_callback(lambda _: self._ended(claim.tenant))
+
+    def _ended(self, tenant: str) -> None:
+        self._passes.pop(tenant, None)
+        self._wake.set()
+
+    async def _pass(self, claim: Claim) -> None:
+        """Run one pass; whatever happens, say how it ended and give the tenant back."""
+        started = time.monotonic()
+        telemetry = self.ports.telemetry
+        try:
+            result = await self._reconcile(claim)
+        except StaleLease:
+            telemetry.stale()
+            result = "error"
+        except NotFound as error:
+            telemetry.problem("tenant_vanished", tenant=claim.tenant, error=str(error))
+            result = "error"
+        except Exception as error:
+            telemetry.problem("pass_failed", tenant=claim.tenant, epoch=claim.epoch, error=describe(error))
+            result = "error"
+            await self._retry_later(claim, error)
+        self.progress_at = time.monotonic()
+        telemetry.passed(result, time.monotonic() - started, str(claim.wake_class), claim.overdue_s)
+
+    async def _reconcile(self, claim: Claim) -> str:
+        verdict = await self._reconciler.reconcile(claim, self._random.random())
+        await self.ports.store.finish(claim, verdict, self.ports.clock.now())
+        if verdict.failed:
+            return "error"
+        return "success" if verdict.wake_class is WakeClass.DRIFT else "requeue_after"
+
+    async def _retry_later(self, claim: Claim, error: Exception) -> None:
+        """Give a tenant whose pass broke back to the queue, with backoff; a full budget is nobody's failure."""
+        now, pace = self.ports.clock.now(), self.ports.options.pace
+        due = now + schedule.backoff(pace, claim.failures + 1, self._random.random())
+        if isinstance(error, Throttled):
+            due = max(now, error.until) + timedelta(seconds=self._random.random() * 5)
+        failed = not isinstance(error, Throttled)
+        try:
+            await self.ports.store.give_back(claim, due, describe(error) if failed else "", now)
+        except (ReconcilerError, OSError) as again:
+            self.ports.telemetry.problem("give_back_failed", tenant=claim.tenant, error=describe(again))
+        except Exception as again:  # the database itself: the lease runs out, and the tenant comes back by that
+            self.ports.telemetry.problem("give_back_failed", tenant=claim.tenant, error=describe(again))
+
+    async def _listen(self) -> None:
+        async for _ in self.ports.store.wakes():
+            self._wake.set()
+            if self._stopping.is_set():
+                return
+
+    async def _renew(self) -> None:
+        await self._pause(self.ports.options.renew_s)
+        if self._passes:
+            held = await self.ports.store.renew(self.owner, self.ports.options.lease_s)
+            for tenant in set(self._passes) - held:
+                self.ports.telemetry.problem("lease_lost", tenant=tenant)
+
+    async def _sweep(self) -> None:
+        if await self._sweeper.due():
+            try:
+                await self._sweeper.sweep()
+            except RenderError:
+                await self._pause(min(5.0, 30.0 / max(1.0, self.ports.clock.speed())))
+                return
+            self._wake.set()
+        if not await self._sweeper.due():
+            self.swept.set()
+        await self._pause(max(0.2, min(5.0, 10.0 / max(1.0, self.ports.clock.speed()))))
+
+    async def _rollout(self) -> None:
+        await rollout.advance(self.ports, self.owner)
+        await self._pause(max(0.2, min(5.0, 10.0 / max(1.0, self.ports.clock.speed()))))
+
+    async def _trim(self) -> None:
+        await self._pause(TRIM_EVERY_S)
+        if not self._stopping.is_set() and await self.ports.store.singleton("trim", self.owner, TRIM_EVERY_S):
+            await self.ports.store.trim(self.ports.clock.now())
+
+    async def _tell_time(self) -> None:
+        await self.ports.store.set_clock(self.ports.clock.now(), self.ports.clock.speed())
+        await self._pause(CLOCK_EVERY_S)
+
+    async def _drain(self) -> None:
+        """Let passes end by themselves; what is still on the wire after that is settled by whoever comes next."""
+        if self._passes:
+            await asyncio.wait(list(self._passes.values()), timeout=self.ports.options.shutdown_s)
+        for tenant, task in list(self._passes.items()):
+            self.ports.telemetry.problem("pass_cut_off", tenant=tenant)
+            task.cancel()
+        await asyncio.gather(*self._passes.values(), return_exceptions=True)
+
+    async def _release(self) -> None:
+        try:
+            await self.ports.store.release_all(self.owner)
+        except Exception as error:  # leases run out by themselves
+            self.ports.telemetry.problem("release_failed", error=describe(error))
+
+
+def describe(error: BaseException) -> str:
+    """Name an error in one line, never with more than its first 300 characters."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
