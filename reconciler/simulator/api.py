@@ -14,8 +14,7 @@ from reconciler.simulator.world import World
 
 LOGGER = logging.getLogger(__name__)
 BEARER = "bearer "
-OK, FIRST_ERROR = 200, 300
-UNAUTHORIZED, THROTTLED, MISSING = 401, 429, 404
+UNAUTHORIZED, MISSING, THROTTLED = 401, 404, 429
 PREFIX = "/v1"
 
 
@@ -66,7 +65,7 @@ class Api:
             key, bucket, subject, self.world.now_ns(), self.world.settings, halved=self.world.faults.limits_halved()
         )
         answer = self._answer(request, found, key, verdict)
-        answer.headers += self._common_headers(verdict)
+        answer.headers += self._common_headers(_told(answer, verdict))
         counted = f"{request.method} {bucket.value} {answer.status}"
         self.world.requests[counted] = self.world.requests.get(counted, 0) + 1
         self.world.flush()
@@ -82,9 +81,10 @@ class Api:
             world.throttled += 1
             return _refusal(THROTTLED, "rate limit exceeded")
         before = world.faults.on_call(request.method, request.path, faults.BEFORE)
-        refused = next((rule for rule in before if rule.fault == "status"), None)
+        injected = next((rule for rule in before if rule.fault == "status"), None)
+        refused = injected if injected is not None and not injected.params.get("after") else None
         if refused is not None or any(rule.fault == "timeout_before" for rule in before):
-            answer = _injected(refused, verdict) if refused is not None else _refusal(MISSING, "")
+            answer = _injected(refused) if refused is not None else _refusal(MISSING, "")
             answer.rules = before
             return answer
         if found is None:
@@ -93,6 +93,10 @@ class Api:
         call = Call(world, request.method, request.path, query, request.raw, key, request.headers, found[1])
         self.corruption.before(request.method, request.path)
         reply = self._run(found[0], call)
+        if injected is not None:
+            answer = _injected(injected)
+            answer.rules = before
+            return answer
         after = world.faults.on_call(request.method, request.path, faults.AFTER)
         answer = Answer(reply.status, list(reply.headers), self.corruption.spoil(call, reply, after), before + after)
         if not reply.empty:
@@ -134,10 +138,10 @@ class Api:
         )  # fmt: skip
         world.add_write(write)
 
-    def _common_headers(self, verdict: limits.Verdict) -> list[tuple[bytes, bytes]]:
+    def _common_headers(self, verdict: limits.Verdict | None) -> list[tuple[bytes, bytes]]:
         self._requests += 1
         return [
-            *verdict.headers(self.world.settings.retry_after),
+            *(verdict.headers(self.world.settings.retry_after) if verdict is not None else ()),
             (b"date", times.http_date(self.world.now_ns())),
             (b"render-request-id", b"simulator/%06d" % self._requests),
             (b"vary", b"Origin"),
@@ -161,8 +165,20 @@ def _refusal(status: int, message: str) -> Answer:
     return Answer(status, [(b"content-type", b"application/json; charset=utf-8")], body)
 
 
-def _injected(rule: faults.Rule, verdict: limits.Verdict) -> Answer:
-    """Answer the status a rule asks for; a throttled one shows an empty window unless told otherwise."""
+def _told(answer: Answer, verdict: limits.Verdict) -> limits.Verdict | None:
+    """Decide what the limit headers say: an injected 429 shows a used-up window, or none at all if so wanted."""
+    rule = answer.rule("status")
+    if rule is None:
+        return verdict
+    if rule.params.get("headers") is False:
+        return None
+    if answer.status == THROTTLED:
+        return limits.Verdict(allowed=False, limit=verdict.limit, remaining=0, reset_s=verdict.reset_s)
+    return verdict
+
+
+def _injected(rule: faults.Rule) -> Answer:
+    """Answer the status a rule asks for."""
     status = int(rule.number("status", 503))
     answer = _refusal(status, str(rule.params.get("message", f"injected {status}")))
     if rule.params.get("retry_after") is not None:

@@ -14,7 +14,7 @@ No key, no limits, this machine only. Bodies and answers are JSON; a refusal is 
     POST   /_sim/human           {action, service, ...} -> {"action", "id", "affected"}; actions in human.py
     GET    /_sim/truth           everything that exists, writes (?since=SEQ), request counts
     GET    /_sim/truth/bill      ?from=&to= what a bill would say
-    POST   /_sim/reset           forget everything but clock and settings
+    POST   /_sim/reset           forget everything but the clock; settings as at the start
 """
 
 import json

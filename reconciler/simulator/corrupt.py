@@ -14,7 +14,7 @@ from reconciler.simulator.world import World
 
 ENUMS = ("status", "plan", "type", "region", "suspended", "runtime", "trigger")
 DEFAULT_LAG_S = 10.0
-OK = 200
+FIRST_ERROR = 300
 KEPT_VIEWS = 2_000
 
 
@@ -48,7 +48,7 @@ class Corruption:
                 if stale is not None:
                     reply.status, reply.empty = stale[0], False
                     return stale[1]
-            if reply.status == OK and not reply.empty:
+            if reply.status < FIRST_ERROR and not reply.empty:
                 self._spoil_body(reply, rule)
         body = reply.encode()
         if any(rule.fault == "malformed_json" for rule in rules):

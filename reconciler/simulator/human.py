@@ -1,7 +1,7 @@
 """Does what a person does in the dashboard: without our key, without the API's limits, behind our back.
 
 `act` takes {"action", "service", ...}; `service` is the name or id of a service, database, Key Value instance
-or (for group actions) environment group. Actions and their further fields:
+or (for group actions) environment group; `*` means all of them. Actions and their further fields:
 
     suspend, resume, delete, deploy, crash, recover, app-down, app-up, billing-suspend, billing-resume
     rename(name)  plan(plan)  scale(instances)  image(image)  branch(branch)  command(command)
@@ -35,12 +35,15 @@ Subject = models.Service | models.Postgres | models.KeyValue | models.Group
 Action = Callable[[World, models.Service, Json], None]
 BILLING = "billing"
 ACCEPTED = 200
+EVERYTHING = "*"
 
 
 def act(api: Api, body: Json) -> Json:
     """Do one thing and remember it as a write whose cause is a human."""
     world = api.world
     action = checks.text(body, "action")
+    if body.get("service") == EVERYTHING:
+        return _on_everything(api, action, body)
     subject = _find(world, checks.text(body, "service"), group=action.startswith("group-"))
     if isinstance(subject, models.Group):
         _on_group(world, subject, action, body)
@@ -56,6 +59,23 @@ def act(api: Api, body: Json) -> Json:
     affected = world.changed_ids()
     api.note_write("HUMAN", f"/_sim/human/{action}", ACCEPTED, "human")
     return {"action": action, "id": subject.id, "affected": affected}
+
+
+def _on_everything(api: Api, action: str, body: Json) -> Json:
+    """Do one thing to all services, databases and Key Value instances, as a suspension for billing does."""
+    found = ON_ANY.get(action)
+    if found is None:
+        raise invalid(f"action {action} is not possible on everything")
+    world = api.world
+    subjects: list[Subject] = [
+        *world.services.rows.values(), *(item for item in world.postgres.rows.values() if item.primary_id is None),
+        *world.key_values.rows.values(),
+    ]  # fmt: skip
+    for subject in subjects:
+        found(world, subject, body)
+    affected = world.changed_ids()
+    api.note_write("HUMAN", f"/_sim/human/{action}", ACCEPTED, "human")
+    return {"action": action, "id": EVERYTHING, "affected": affected}
 
 
 def _find(world: World, text: str, *, group: bool) -> Subject:

@@ -82,12 +82,13 @@ def patch(world: World, item: models.KeyValue, body: Json) -> None:
     persistence = checks.choice(body, "persistenceMode", plans.PERSISTENCE, default)
     name = checks.optional_text(body, "name") or item.name
     allowed = checks.allow_list(body)
+    if name != item.name:
+        postgres.check_unique(world, bool(world.key_values.named(name)), name)
     old_plan = item.plan
     changed = (plan, policy, persistence) != (item.plan, item.policy, item.persistence)
     if changed or name != item.name:
         item.updated_ns = world.stamp_ns()
     if name != item.name:
-        postgres.check_unique(world, bool(world.key_values.named(name)), name)
         world.key_values.rename(item, name)
     item.plan, item.policy, item.persistence = plan, policy, persistence
     if body.get("ipAllowList") is not None:

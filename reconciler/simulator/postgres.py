@@ -114,6 +114,8 @@ def create(world: World, body: Json) -> models.Postgres:
 
 def _replica_names(given: list[Json]) -> dict[str, Json]:
     wanted = {checks.text(item, "name"): item for item in given}
+    for item in given:
+        _overrides(item)  # refused before anything is changed
     if len(wanted) != len(given):
         raise invalid("readReplicas: names must differ")
     if len(wanted) > MAX_REPLICAS:

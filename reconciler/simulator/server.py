@@ -4,13 +4,16 @@ It also does to connections what faults ask for: hold them, drop them, cut them 
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 import uvicorn
@@ -20,7 +23,7 @@ from reconciler.simulator import api, control, delivery, tenants
 from reconciler.simulator.assembly import make_api
 from reconciler.simulator.config import SimulatorConfig
 from reconciler.simulator.faults import Rule
-from reconciler.simulator.wire import Json
+from reconciler.simulator.wire import NO_CONTENT, Json
 
 LOGGER = logging.getLogger(__name__)
 TRANSPORT = "simulator.transport"
@@ -137,7 +140,9 @@ class App:
             await asyncio.sleep(held.number("hold_s", HOLD_REAL_S))
             await _cut(scope, receive, reset=False)
             return
-        headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+        headers = answer.headers
+        if answer.status != NO_CONTENT:
+            headers = [*headers, (b"content-length", str(len(answer.body)).encode())]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if answer.rule("reset") is not None:
             half = answer.body[: len(answer.body) // 2]
@@ -193,44 +198,46 @@ def build_app(config: SimulatorConfig) -> App:
     return App(config)
 
 
-class _Server(uvicorn.Server):
-    """A server that also ends when its standard input does."""
+class Server(uvicorn.Server):
+    """A server that ends quietly on a signal, and on the end of its standard input if that is wanted."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on SIGTERM and SIGINT, and end well: the signal is not raised again afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        originals = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in originals.items():
+                signal.signal(number, handler)
 
     def watch_parent(self) -> None:
         """End when the process that holds the other end of standard input is gone."""
-        loop = asyncio.get_running_loop()
-        descriptor = sys.stdin.fileno()
 
-        def readable() -> None:
-            if not os.read(descriptor, 4_096):
-                loop.remove_reader(descriptor)
-                self.should_exit = True
+        def wait() -> None:
+            while os.read(sys.stdin.fileno(), 4_096):
+                pass
+            self.should_exit = True
 
-        loop.add_reader(descriptor, readable)
+        threading.Thread(target=wait, name="parent-watch", daemon=True).start()
 
 
-async def _run(config: SimulatorConfig) -> None:
-    app = build_app(config)
+def make_server(app: App, config: SimulatorConfig) -> Server:
+    """Make the server of an application; `run` of it blocks until `should_exit` is set."""
     options = uvicorn.Config(
         app, host=config.host, port=config.port, http=Protocol, ws="none", lifespan="on", access_log=False,
         log_level="warning", date_header=False, server_header=False, backlog=512,
         timeout_graceful_shutdown=STOP_REAL_S, timeout_keep_alive=75,
     )  # fmt: skip
-    server = _Server(options)
-    if config.exit_with_parent:
-        server.watch_parent()
-    await server.serve()
+    return Server(options)
 
 
 def serve(config: SimulatorConfig) -> None:
     """Serve until a signal comes, or the parent goes if that is wanted."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(config))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # a plain loop is slower and otherwise the same
-        return None
-    return uvloop.new_event_loop
+    server = make_server(build_app(config), config)
+    if config.exit_with_parent:
+        server.watch_parent()
+    server.run()

@@ -222,6 +222,8 @@ class World:
         self._due.clear()
         self._make_tables()
         self.limits = Limits()
+        self.settings = Settings()
+        self.settings.change(dict(self.config.settings))
         self.faults.drop()
         self.requests, self.throttled = {}, 0
 
