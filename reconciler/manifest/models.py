@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
 from reconciler.core.spec import DesiredState, DriftPolicy, ParamType
@@ -32,7 +32,17 @@ from reconciler.manifest.types import (
 API_VERSION = "reconciler/v1"
 GENERATED_MIN, GENERATED_MAX = 8, 1024
 Patch = dict[ComponentName, dict[str, JsonValue]]
-Scalar = str | int | float | bool
+
+
+def _scalar(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict | list):
+        raise refuse("must be text, a number, true or false")
+    return value
+
+
+Scalar = Annotated[
+    JsonValue, AfterValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+]
 
 
 class Model(BaseModel):
@@ -86,7 +96,7 @@ class ParamModel(Model):
 
     type: ParamType = Field(default=ParamType.STRING, description="Type of the value.")
     required: bool = Field(default=False, description="Whether every tenant must say it.")
-    default: Scalar | None = Field(default=None, description="Value for tenants that do not say it.")
+    default: Scalar = Field(default=None, description="Value for tenants that do not say it.")
     enum: list[Scalar] = Field(default_factory=list, description="The only values allowed, if any are listed.")
 
     @model_validator(mode="after")
@@ -251,9 +261,7 @@ class TenantModel(Model):
         description="running, suspended or deleted; deleted suspends now and purges after the Blueprint's keepFor.",
     )
     priority: int = Field(default=50, ge=0, le=100, description="Place in the create queue; more goes first.")
-    params: dict[ParamName, Scalar | None] = Field(
-        default_factory=dict, description="Values for the Blueprint's parameters."
-    )
+    params: dict[ParamName, Scalar] = Field(default_factory=dict, description="Values for the Blueprint's parameters.")
     env: EnvLayer = Field(
         default_factory=dict, description='Adds or replaces variables, by component or "*" for all services.'
     )

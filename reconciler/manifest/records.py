@@ -33,7 +33,7 @@ def checked(doc: Document, model: type[M]) -> M:
     try:
         return validate(model, dict(doc.data))
     except Invalid as wrong:
-        raise Invalid(locate(doc, wrong.problems)) from None
+        raise Invalid(sorted(locate(doc, wrong.problems), key=lambda one: one.line)) from None
 
 
 def dumped(model: BaseModel) -> dict[str, Json]:

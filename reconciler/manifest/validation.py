@@ -34,6 +34,7 @@ _MESSAGES = {
     "enum": "is not a known word here",
     "literal_error": "is not a known word here",
 }
+_LIMITS = {"greater_than_equal": "must be at least {ge}", "less_than_equal": "must be at most {le}"}
 _REMEDIES = {
     "dict_type": "write its keys below it, indented",
     "model_type": "write its fields below it, indented",
@@ -60,8 +61,11 @@ def _problem(error: ErrorDetails, model: type[BaseModel], prefix: str) -> Proble
     path = prefix
     for step in loc:
         path = at(path, step)
-    message = _MESSAGES.get(sort) or str(context.get("message") or error["msg"])
-    value = "" if sort in ("missing", "extra_forbidden") else described(error["input"])
+    message = _MESSAGES.get(sort) or _LIMITS.get(sort, "").format(**context)
+    message = message or str(context.get("message") or error["msg"])
+    # Of a whole mapping that contradicts itself, the message says everything.
+    silent = sort in ("missing", "extra_forbidden") or (sort == "refused" and isinstance(error["input"], dict))
+    value = "" if silent else described(error["input"])
     return Problem(path=path or "document", message=message, value=value, remedy=_remedy(error, model, loc))
 
 
@@ -71,7 +75,7 @@ def _remedy(error: ErrorDetails, model: type[BaseModel], loc: Sequence[Step]) ->
         return nearest(str(loc[-1]), field_names(annotation_at(model, loc[:-1])))
     if sort in ("enum", "literal_error"):
         words = [word.strip().strip("'") for word in str(error["ctx"]["expected"]).replace(" or ", ", ").split(",")]
-        return nearest(str(found), words)
+        return "write true" if words == ["True"] else nearest(str(found), words)
     if sort == "string_type" and isinstance(found, int | float):
         return "put it in quotes"
     return _REMEDIES.get(sort) or str(error.get("ctx", {}).get("remedy", ""))

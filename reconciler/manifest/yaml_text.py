@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from reconciler.core.blueprint.spots import at
+from reconciler.core.blueprint.spots import at, described
 from reconciler.core.errors import Invalid, Problem, shown
 from reconciler.core.values import Json
 
@@ -22,6 +22,7 @@ MAX_DOCUMENT_BYTES = 1024 * 1024
 MAX_NODES = 50_000
 """Values in a document, after its aliases are expanded."""
 MAX_DEPTH = 40
+PATH_SHOWN_MAX = 80
 MAX_DIGITS = 18
 """A longer number is text: neither JSON nor Postgres keeps it exact."""
 
@@ -130,7 +131,7 @@ def _syntax(reading: _Reading, error: Exception) -> None:
         remedy = "indent with blanks: YAML forbids tabs"
     elif mark is None:
         remedy = "remove the control character"
-    reading.problem(line, f"is not valid YAML: {message}", value=shown(excerpt.strip()), remedy=remedy)
+    reading.problem(line, f"is not valid YAML: {message}", value=described(excerpt.strip()), remedy=remedy)
 
 
 # ---------------------------------------------------------------- events -> nodes
@@ -167,7 +168,7 @@ class _Composer:
 
     def _bounds(self, event: yaml.Event, path: str, depth: int, line: int) -> None:
         if depth > MAX_DEPTH:
-            raise self.reading.stop(line, f"is nested deeper than {MAX_DEPTH} levels", path=path[:200])
+            raise self.reading.stop(line, f"is nested deeper than {MAX_DEPTH} levels", path=path[:PATH_SHOWN_MAX])
         if _index(event.end_mark) - self.begin > MAX_DOCUMENT_BYTES:
             message = f"the document is larger than {MAX_DOCUMENT_BYTES} bytes"
             raise self.reading.stop(line, message, remedy="a document describes one Blueprint or one tenant: split it")
@@ -227,7 +228,7 @@ class _Expander:
         self.count += 1
         if self.count > MAX_NODES or depth > MAX_DEPTH:
             message = f"has more than {MAX_NODES} values or {MAX_DEPTH} levels once its aliases are expanded"
-            raise self.reading.stop(node.line, message, path=where[:200], remedy="write less with aliases")
+            raise self.reading.stop(node.line, message, path=where[:PATH_SHOWN_MAX], remedy="write less with aliases")
         if node.items is not None:
             return [self._item(one, path, where, index, depth) for index, one in enumerate(node.items)]
         if node.entries is not None:
@@ -300,7 +301,7 @@ def unfit(value: Json) -> Iterator[Problem]:
         inner = one.items() if isinstance(one, dict) else enumerate(one) if isinstance(one, list) else ()
         texts = [one] if isinstance(one, str) else [key for key, _ in inner if isinstance(key, str)]
         if depth > MAX_DEPTH:
-            yield Problem(path=path[:200], message=f"is nested deeper than {MAX_DEPTH} levels")
+            yield Problem(path=path[:PATH_SHOWN_MAX], message=f"is nested deeper than {MAX_DEPTH} levels")
             return
         if any("\x00" in text or any("\ud800" <= char <= "\udfff" for char in text) for text in texts):
             yield Problem(

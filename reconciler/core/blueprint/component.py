@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from reconciler.core.blueprint import env
 from reconciler.core.blueprint.fields import HAS_VARIABLES, PREVIEW_FIELDS, SERVICE_FIELDS, UNSUPPORTED, Field, table
-from reconciler.core.blueprint.spots import Spot, nearest
+from reconciler.core.blueprint.spots import Spot, a, nearest
 from reconciler.core.errors import shown
 from reconciler.core.kinds import SERVICES, Kind
 from reconciler.core.values import Json
@@ -49,7 +49,7 @@ def fold(words: Mapping[str, Json], spot: Spot) -> Folded:
         elif word not in known:
             _unknown(word, here, known)
         elif spot.kind in known[word].idle:
-            here.warn(f"has no effect on a {spot.kind}", "remove it")
+            here.warn(f"has no effect on {a(spot.kind)}", "remove it")
         else:
             _take(folded.fields, known[word], value, here)
     return folded
@@ -69,10 +69,10 @@ def _unknown(word: str, spot: Spot, known: Mapping[str, Field]) -> None:
         spot.problem(f"is not supported: {UNSUPPORTED[word]}", remedy="remove it")
     elif kinds:
         which = ", ".join(sorted(kinds))
-        spot.problem(f"cannot stand on a {spot.kind}", remedy=f"remove it; it is for: {which}")
+        spot.problem(f"cannot stand on {a(spot.kind)}", remedy=f"remove it; it is for: {which}")
     else:
         words = [*known, *(["envVars"] if spot.kind in HAS_VARIABLES else []), *sorted(_identity(spot.kind))]
-        spot.problem(f"unknown field of a {spot.kind}", remedy=nearest(word, words))
+        spot.problem(f"unknown field of {a(spot.kind)}", remedy=nearest(word, words))
 
 
 def _take(fields: dict[str, Json], one: Field, value: Json, spot: Spot) -> None:
@@ -149,7 +149,7 @@ def _runtime(fields: dict[str, Json], spot: Spot) -> None:
     if not runtime:
         spot.at("runtime").missing("use one of: node, python, go, ruby, rust, elixir, docker, image", alias="env")
     elif runtime == "static":
-        spot.at("runtime").problem(f"a {spot.kind} cannot be static", remedy="use type: web with runtime: static")
+        spot.at("runtime").problem(f"{a(spot.kind)} cannot be static", remedy="use type: web with runtime: static")
     idle = _NATIVE if runtime in ("docker", "image") else _DOCKER if runtime else frozenset[str]()
     for word in sorted(idle & fields.keys()):
         spot.at(word).warn(f"has no effect with runtime {runtime}", "remove it")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.core.blueprint import component, env, readers
 from reconciler.core.blueprint.fields import PREVIEW_FIELDS
-from reconciler.core.blueprint.spots import Findings, Spot, described, is_mapping, nearest
+from reconciler.core.blueprint.spots import Findings, Spot, a, described, is_mapping, nearest
 from reconciler.core.errors import Invalid, shown
 from reconciler.core.kinds import Kind
 from reconciler.core.template import Component, EnvForm, FromDatabase, Template
@@ -265,7 +265,7 @@ def _check_references(components: Mapping[str, Component], findings: Findings) -
         here = Spot(reference.path, findings)
         if target is not None and known and target.kind not in SORT_KINDS[reference.sort]:
             remedy = f"write {SORT_OF_KIND[target.kind]}"
-            here.at("type").problem(f"{shown(reference.name)} is a {target.kind}", shown(reference.sort), remedy)
+            here.at("type").problem(f"{shown(reference.name)} is {a(target.kind)}", shown(reference.sort), remedy)
         key = reference.env_var_key
         own = target is not None and key in target.env
         if key.startswith("RENDER_") and key not in PLATFORM_VARIABLES and not own:

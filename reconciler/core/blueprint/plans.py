@@ -3,7 +3,7 @@
 import re
 
 from reconciler.core.blueprint import readers
-from reconciler.core.blueprint.spots import Spot, nearest
+from reconciler.core.blueprint.spots import Spot, a, nearest
 from reconciler.core.kinds import Kind
 from reconciler.core.observed import KEY_VALUE_PLAN_ALIASES, PLAN_ALIASES, POSTGRES_PLAN_ALIASES, canonical_plan
 from reconciler.core.values import Json
@@ -46,7 +46,7 @@ def plan(value: Json, spot: Spot) -> Json:
     remedy = nearest(
         value.replace("_", "-") if underscored else value, [*choices, *ALIASES.get(spot.kind, PLAN_ALIASES)]
     )
-    return readers.wrong(spot, f"is not a plan of a {spot.kind}", value, remedy)
+    return readers.wrong(spot, f"is not a plan of {a(spot.kind)}", value, remedy)
 
 
 def region(value: Json, spot: Spot) -> Json:

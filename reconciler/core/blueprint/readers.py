@@ -148,13 +148,8 @@ def repository(value: Json, spot: Spot) -> Json:
     """Read the URL of a git repository."""
     if isinstance(value, str) and not is_expression(value) and not REPOSITORY.fullmatch(value):
         remedy = "write it like https://github.com/acme/shop, without a user, a password or a branch"
-        return wrong(spot, "is not the URL of a git repository", _without_login(value), remedy)
+        return wrong(spot, "is not the URL of a git repository", value, remedy)
     return word(value, spot)
-
-
-def _without_login(url: str) -> str:
-    """Hide what stands before the @ of a URL: it may be a password."""
-    return re.sub(r"//[^/]*@", "//***@", url)
 
 
 def host_name(value: Json, spot: Spot) -> Json:

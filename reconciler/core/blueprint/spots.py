@@ -12,6 +12,7 @@ from reconciler.core.kinds import Kind
 KEY_SHOWN_MAX = 60
 CHOICES_SHOWN_MAX = 25
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_*@-]+")
+_LOGIN = re.compile(r"//\S*@")
 _LAST_STEP = re.compile(r'(\.?[A-Za-z0-9_*@-]+|\[\d+\]|\["(?:[^"\\]|\\.)*"\])$')
 
 
@@ -37,7 +38,19 @@ def described(value: object) -> str:
         return "a list" if value else "an empty list"
     if value is None:
         return "nothing"
-    return shown(json.dumps(value)) if isinstance(value, bool) else shown(value)
+    if isinstance(value, bool):
+        return shown(json.dumps(value))
+    return shown(without_login(value) if isinstance(value, str) else value)
+
+
+def without_login(text: str) -> str:
+    """Hide what stands before the @ of a URL: it may be a password."""
+    return _LOGIN.sub("//***@", text)
+
+
+def a(kind: Kind) -> str:
+    """Write a kind with its article."""
+    return f"an {kind}" if kind is Kind.ENV_GROUP else f"a {kind}"
 
 
 def is_mapping(value: object) -> bool:
