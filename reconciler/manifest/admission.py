@@ -63,18 +63,18 @@ def warnings(document: Mapping[str, Json]) -> list[Problem]:
 
 def below_spec(problem: Problem) -> Problem:
     """Make a template's own path (`services[0].plan`) one of the document (`spec.template.services[0].plan`)."""
-    root = problem.path.split(".", 1)[0].split("[", 1)[0]
-    if root in _OWN_ROOTS:
+    if _is_own(problem):
         return problem
-    if root in ("template", "environment"):
+    if problem.path in ("template", "environment"):
         return replace(problem, path=f"spec.{problem.path}")
     return replace(problem, path=f"spec.template.{problem.path}")
 
 
 def check_tenant_against(columns: Mapping[str, Json], document: Mapping[str, Json]) -> list[Problem]:
-    """Answer what a tenant's columns say that its Blueprint (the stored `spec` object) does not know.
+    """Answer what a tenant's columns say that does not go with its Blueprint (the stored `spec` object).
 
-    Tier, parameters, environment, and components in env, domains, plugins, overrides and allowDataLoss.
+    Tier, parameters, environment, components in env, domains, plugins, overrides and allowDataLoss; and where
+    those are known, what compiling the tenant's stack finds (a live name too long, an unknown `${...}`).
     Raises Invalid when one of the two cannot be read at all.
     """
     reader = Reader()
@@ -88,7 +88,25 @@ def check_tenant_against(columns: Mapping[str, Json], document: Mapping[str, Jso
         message = f"{blueprint.name} has no such environment" if value else f"{blueprint.name} has several environments"
         return [*problems, Problem(path="spec.environment", message=message, value=value, remedy=has)]
     template = language.normalise(blueprint.template, environment=tenant.environment)
-    return [*problems, *_components(tenant, template)]
+    problems += _components(tenant, template)
+    return problems or _compiled(tenant, blueprint)
+
+
+def _compiled(tenant: TenantSpec, blueprint: BlueprintSpec) -> list[Problem]:
+    """Compile the stack that nothing else was found wrong with; paths inside the template name the Blueprint."""
+    try:
+        compiler.compile_stack(blueprint, 0, tenant)
+    except Invalid as wrong:
+        return [
+            one if _is_own(one) else replace(one, path=f"blueprint {blueprint.name} {one.path}")
+            for one in wrong.problems
+        ]
+    return []
+
+
+def _is_own(problem: Problem) -> bool:
+    """Say whether a path is one of our documents, and not of the template inside."""
+    return problem.path.split(".", 1)[0].split("[", 1)[0] in _OWN_ROOTS
 
 
 def _tier(tenant: TenantSpec, blueprint: BlueprintSpec) -> Iterator[Problem]:

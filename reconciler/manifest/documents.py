@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from reconciler.core.blueprint.spots import described, nearest, parent
+from reconciler.core.blueprint.spots import at, described, nearest, parent
 from reconciler.core.errors import Invalid, Problem, shown
 from reconciler.core.values import Json
 from reconciler.manifest.models import API_VERSION, FILES
@@ -55,7 +55,7 @@ def load_documents(text: str, *, file: str) -> list[Document]:
         located = [replace(one, file=file, line=_line(one.path, parsed.lines, parsed.line)) for one in found]
         problems.extend(located)
         if not found:
-            documents.append(_document(parsed.value, file, parsed.line, parsed.lines))
+            documents.append(_document(parsed.value, file, parsed.line, _with_variables(parsed.value, parsed.lines)))
     ordered = sorted(documents, key=lambda one: (one.kind, one.name, one.line))
     for first, second in pairwise(ordered):
         if (first.kind, first.name) == (second.kind, second.name):
@@ -107,6 +107,17 @@ def _head(value: Json) -> Iterable[Problem]:
         yield Problem(path="metadata.name", message="is required", remedy="give it a name")
 
 
+def _with_variables(value: Json, lines: dict[str, int], path: str = "") -> dict[str, int]:
+    """Let variables in a list be found by key too: the compiler knows them as `services[0].envVars.KEY`."""
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in steps:
+        here = at(path, step)
+        if path.endswith("envVars") and isinstance(inner, dict) and isinstance(inner.get("key"), str):
+            lines.setdefault(at(path, str(inner["key"])), lines.get(here, 0))
+        _with_variables(inner, lines, here)
+    return lines
+
+
 def inline_template(doc: Document, read_file: Callable[[str], str]) -> Document:
     """Replace `templateFile` by the file's content. `read_file` gets its path, seen from where the spec's file is.
 
@@ -133,7 +144,12 @@ def inline_template(doc: Document, read_file: Callable[[str], str]) -> Document:
         message = "must hold one mapping" if parsed else "is empty"
         raise Invalid([Problem(path="template", message=message, file=file, line=1, remedy="name a render.yaml")])
     inlined = {key: one for key, one in spec.items() if key != "templateFile"} | {"template": parsed[0].value}
-    return replace(doc, data={**doc.data, "spec": inlined}, template_file=file, template_lines=parsed[0].lines)
+    return replace(
+        doc,
+        data={**doc.data, "spec": inlined},
+        template_file=file,
+        template_lines=_with_variables(parsed[0].value, parsed[0].lines),
+    )
 
 
 def locate(doc: Document, problems: Iterable[Problem]) -> list[Problem]:

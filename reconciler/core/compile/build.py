@@ -1,5 +1,6 @@
 """Assembles the Stack of one tenant from the layered components; every problem found is reported at once."""
 
+import itertools
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -308,11 +309,16 @@ def compile_stack(
 
 
 def check(blueprint: BlueprintSpec) -> tuple[Problem, ...]:
-    """Compile a Blueprint for a sample tenant of every tier and answer all problems, once each."""
+    """Compile a Blueprint for a sample tenant of every tier and environment; answer all problems, once each."""
     found: dict[Problem, None] = {}
-    for tier in tuple(blueprint.tiers) or ("",):
+    environments = language.environments(blueprint.template) or ("",)
+    for tier, environment in itertools.product(tuple(blueprint.tiers) or ("",), environments):
         sample = TenantSpec(
-            name="sample", blueprint=blueprint.name, tier=tier, params=params.samples(blueprint), environment=""
+            name="sample",
+            blueprint=blueprint.name,
+            tier=tier,
+            params=params.samples(blueprint),
+            environment=environment,
         )
         try:
             compile_stack(blueprint, 0, sample)
