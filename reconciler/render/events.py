@@ -6,7 +6,6 @@ Render API 6.3, 6.4. A failure is over when a server became available later, or 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from reconciler.core.values import Json
 from reconciler.render import wire
 
 FAILED = "server_failed"
@@ -53,7 +52,7 @@ def _reason(event: wire.ServiceEvent) -> str:
     return "for no reason that Render names"
 
 
-def _plain(value: Json) -> str:
+def _plain(value: object) -> str:
     """Escape and bound a text that comes from the tenant's own program."""
     text = value if isinstance(value, str) else repr(value)
     safe = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:REASON_MAX])

@@ -74,7 +74,7 @@ def _message(answer: Answer, method: str, what: str, secrets: Iterable[str]) -> 
         return f"{plain}, a redirect: check the base URL of the API"
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"{plain} without a message"
     words = body.get("message") if isinstance(body, dict) else None
     if not isinstance(words, str) or not words.strip():

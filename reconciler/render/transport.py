@@ -103,8 +103,8 @@ class Transport:
         """
         if self._closed:
             raise TransportError("the client is closed: the process is stopping", sent=False)
-        client = self._client(url)
         try:
+            client = self._client(url)
             request = client.build_request(
                 method,
                 url,
@@ -114,7 +114,7 @@ class Transport:
                 timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.pool_s),
                 extensions={"sni_hostname": server_name} if server_name else None,
             )
-        except (httpx.InvalidURL, UnicodeError) as error:
+        except (httpx.InvalidURL, ValueError) as error:
             raise TransportError(f"{self._peer} cannot be asked: bad address", sent=False) from error
         task = asyncio.create_task(self._carry(client, request, timeouts, read_body), name=f"{method} {url}")
         self._tasks.add(task)
@@ -136,7 +136,10 @@ class Transport:
 
     def _client(self, url: str) -> httpx.AsyncClient:
         """Answer the client for a URL: proxies of the environment never stand between us and our own machine."""
-        local = urlsplit(url).hostname in LOOPBACK
+        parts = urlsplit(url)
+        if parts.port == 0:  # reading the port refuses what is none, which httpx would meet too late
+            raise ValueError("no port")
+        local = parts.hostname in LOOPBACK
         client = self._clients.get(local)
         if client is None:
             client = self._clients[local] = httpx.AsyncClient(
@@ -167,7 +170,7 @@ class Transport:
                 body = await self._read(response, started + timeouts.total_s) if read_body else b""
             finally:
                 await response.aclose()
-        except (httpx.HTTPError, httpx.StreamError, OSError, RuntimeError) as error:
+        except Exception as error:  # below httpx others raise too; whatever it is, bytes may have left
             failure = self._explain(client, error, time.monotonic() - started)
         else:
             self._pool_timeouts = 0

@@ -9,10 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
-
-from reconciler.core.values import Json
 
 MICROSECOND_DIGITS = 6
 T = TypeVar("T")
@@ -368,7 +366,7 @@ class ServiceEvent(Wire):
     id: str
     type: Text = ""
     timestamp: Time = None
-    details: Annotated[dict[str, Json], _or(dict)] = Field(default_factory=dict)
+    details: Annotated[dict[str, JsonValue], _or(dict)] = Field(default_factory=dict)
 
 
 class ConnectionInfo(Wire):

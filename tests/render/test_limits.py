@@ -1,0 +1,103 @@
+"""The rate-limit headers, in every form seen, and the bucket of every call."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from reconciler.core.kinds import Bucket
+from reconciler.render import limits
+
+NOW = datetime(2026, 6, 9, 16, 25, 30, 500_000, tzinfo=UTC)
+
+
+def headers(date: str, limit: str = "10", remaining: str = "5", reset: str = "0") -> dict[str, str]:
+    return {
+        "date": date, "ratelimit-limit": limit, "ratelimit-remaining": remaining, "ratelimit-reset": reset
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("date", "reset", "end"),
+    [
+        # recorded: privateservice/disks, two answers a second apart on both sides of an edge
+        ("Wed, 14 May 2025 15:48:00 GMT", "0", "2025-05-14T15:48:00"),
+        ("Wed, 14 May 2025 15:48:01 GMT", "58", "2025-05-14T15:49:00"),
+        ("Wed, 14 May 2025 15:48:59 GMT", "0", "2025-05-14T15:49:00"),
+        ("Wed, 14 May 2025 15:00:00 GMT", "3599", "2025-05-14T16:00:00"),
+        ("Wed, 14 May 2025 23:59:58 GMT", "1", "2025-05-15T00:00:00"),
+        # not a window aligned to the clock: believed as it is, and a second on top for the floor
+        ("Wed, 14 May 2025 15:48:10 GMT", "20", "2025-05-14T15:48:31"),
+    ],
+)
+def test_window_ends_at_the_full_minute_the_headers_come_close_to(date, reset, end):
+    found = limits.limits_of(headers(date, reset=reset), NOW)
+    assert found is not None
+    assert found.resets_at == datetime.fromisoformat(end).replace(tzinfo=UTC)
+
+
+def test_doubled_headers_count_by_the_smallest_remaining():
+    # recorded: notifications/notifications_resource, two limiters stacked
+    told = headers("Wed, 29 May 2024 19:37:35 GMT", "500, 400", "496,398", "24, 24")
+    found = limits.limits_of(told, NOW)
+    assert found is not None
+    assert (found.limit, found.remaining) == (400, 398)
+
+
+@pytest.mark.parametrize("bad", ["", "soon", "4,x", "-1", "1.5", "٤"])
+def test_unreadable_headers_count_as_missing(bad):
+    assert limits.limits_of(headers("Wed, 29 May 2024 19:37:35 GMT", remaining=bad), NOW) is None
+
+
+def test_missing_date_is_the_clock():
+    told = headers("", reset="29")
+    found = limits.limits_of(told, NOW)
+    assert found is not None
+    assert found.date == NOW
+    assert found.resets_at == datetime(2026, 6, 9, 16, 26, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "until"),
+    [
+        ({}, "2026-06-09T16:26:00"),
+        ({"date": "Tue, 09 Jun 2026 16:20:59 GMT"}, "2026-06-09T16:21:00"),
+        (headers("Tue, 09 Jun 2026 16:20:10 GMT", "20", "0", "2389"), "2026-06-09T17:00:00"),
+        ({"date": "Tue, 09 Jun 2026 16:20:10 GMT", "retry-after": "120"}, "2026-06-09T16:22:10"),
+        (headers("Tue, 09 Jun 2026 16:20:10 GMT", "10", "0", "49") | {"retry-after": "5"}, "2026-06-09T16:21:00"),
+        ({"date": "Tue, 09 Jun 2026 16:20:10 GMT", "retry-after": "Tue, 09 Jun 2026"}, "2026-06-09T16:21:00"),
+    ],
+)
+def test_throttled_until(told, until):
+    assert limits.throttled_until(told, NOW) == datetime.fromisoformat(until).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "bucket"),
+    [
+        ("GET", "/services", (Bucket.READ, "")),
+        ("GET", "/services/srv-1/deploys", (Bucket.READ, "")),
+        ("POST", "/services", (Bucket.CREATE, "")),
+        ("POST", "/postgres", (Bucket.CREATE, "")),
+        ("POST", "/key-value", (Bucket.CREATE, "")),
+        ("POST", "/projects", (Bucket.WRITE, "")),
+        ("POST", "/env-groups", (Bucket.WRITE, "")),
+        ("POST", "/disks", (Bucket.WRITE, "")),
+        ("PATCH", "/services/srv-1", (Bucket.SERVICE, "srv-1")),
+        ("POST", "/services/srv-1/deploys", (Bucket.SERVICE, "srv-1")),
+        ("POST", "/services/srv-1/scale", (Bucket.SERVICE, "srv-1")),
+        ("POST", "/services/srv-1/suspend", (Bucket.SERVICE, "srv-1")),
+        ("POST", "/services/srv-1/resume", (Bucket.SERVICE, "srv-1")),
+        ("PATCH", "/services/crn-1", (Bucket.CRON, "")),
+        ("POST", "/services/crn-1/deploys", (Bucket.CRON, "")),
+        ("POST", "/services/srv-1/custom-domains", (Bucket.DOMAIN, "")),
+        ("DELETE", "/services/srv-1/custom-domains/a.example", (Bucket.WRITE, "")),
+        ("PUT", "/services/srv-1/env-vars", (Bucket.WRITE, "")),
+        ("PUT", "/services/srv-1/autoscaling", (Bucket.WRITE, "")),
+        ("DELETE", "/services/srv-1", (Bucket.WRITE, "")),
+        ("PATCH", "/postgres/dpg-1-a", (Bucket.WRITE, "")),
+        ("POST", "/postgres/dpg-1-a/suspend", (Bucket.WRITE, "")),
+        ("POST", "/environments/evm-1/resources", (Bucket.WRITE, "")),
+    ],
+)
+def test_bucket_of_a_call(method, path, bucket):
+    assert limits.bucket_of(method, path) == bucket
