@@ -15,7 +15,6 @@ from reconciler.api.front import Front
 from reconciler.api.guard import GuardedRoute
 from reconciler.api.limiter import Limiter
 from reconciler.api.options import ApiOptions, Health
-from reconciler.api.problems import Away
 from reconciler.api.sessions import Sessions
 from reconciler.telemetry.metrics import Metrics
 
@@ -53,7 +52,6 @@ def build_api(
         redirect_slashes=False,
     )
     app.router.route_class = GuardedRoute
-    app.state.away = Away(options.unavailable)
     app.state.context = Context(
         registry=registry,
         clock=clock,
@@ -75,5 +73,5 @@ def build_api(
 async def _respond(request: Request, error: Exception) -> Response:
     """Answer what happens before a route is found: unknown addresses and methods."""
     if pages.is_console(request):
-        return pages.error(request, problems.understand(error, request.app.state.away), error)
+        return pages.error(request, problems.understand(error), error)
     return problems.respond(request, error)

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from reconciler.api import access, models, views
 from reconciler.api.context import Shared, Who
 from reconciler.api.guard import GuardedRoute
-from reconciler.api.tenant_parts import After, Window
+from reconciler.api.tenant_parts import After
 from reconciler.core.errors import Invalid, Problem, shown
 from reconciler.core.values import Json
 
@@ -30,7 +30,14 @@ async def events(shared: Shared, who: Who, after: After = 0, limit: models.Limit
 
 @router.get("/v1/costs", summary="What the fleet costs")
 async def costs(
-    shared: Shared, who: Who, window: Window = "month", by: By = "tenant", selector: models.Selector = ""
+    shared: Shared,
+    who: Who,
+    *,
+    window: models.Window = "month",
+    since: models.Moment = "",
+    until: models.Moment = "",
+    by: By = "tenant",
+    labels: models.Labels = None,
 ) -> JSONResponse:
     """Sum the ledger in a window, by group; prices the book does not know are counted, never taken for zero."""
     if by not in GROUPS and not LABEL_GROUP.fullmatch(by):
@@ -38,11 +45,12 @@ async def costs(
             path="by", message="unknown group", value=shown(by), remedy=f"use {', '.join(GROUPS)} or label:KEY"
         )
         raise Invalid([problem])
-    since, until = models.window_of(window, shared.clock.now())
-    rows = await shared.registry.costs(by, since, until, models.selector_of(selector))
+    wanted = f"{since},{until}" if since or until else window
+    start, end = models.window_of(wanted, shared.clock.now())
+    rows = await shared.registry.costs(by, start, end, models.selector_of(labels))
     items: list[Json] = [views.cost(row) for row in rows]
     return JSONResponse(
-        {"since": views.stamp(since), "until": views.stamp(until), "by": by, "currency": "USD", "items": items}
+        {"since": views.stamp(start), "until": views.stamp(end), "by": by, "currency": "USD", "items": items}
     )
 
 

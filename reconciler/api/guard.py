@@ -49,7 +49,7 @@ async def admit(request: Request, rule: Rule, handler: Handler) -> Response:
         return await replay.once(request, rule, caller, handler)
     except Exception as error:  # the last place where a request can still be answered
         if pages.is_console(request):
-            return pages.error(request, problems.understand(error, request.app.state.away), error)
+            return pages.error(request, problems.understand(error), error)
         return problems.respond(request, error)
 
 

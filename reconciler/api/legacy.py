@@ -27,7 +27,7 @@ from reconciler.telemetry.tenants import is_stalled
 PAGE_SIZE = 10
 PAGE_SIZE_MAX = 100
 COUNT_DIGITS_MAX = 9
-NAME_LENGTH_MIN, NAME_LENGTH_MAX = 2, 255
+NAME_LENGTH_MIN, NAME_LENGTH_MAX = 2, 200
 SLUG_TRIES = 20
 """Slugs looked up at a time; a lost race for one starts over, as often."""
 

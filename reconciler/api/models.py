@@ -18,7 +18,14 @@ BlueprintName = Annotated[str, Path(description="The Blueprint's name.", max_len
 SecretKey = Annotated[str, Path(description="The secret's name.", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to skip.")]
-Selector = Annotated[str, Query(max_length=1000, description="Labels, as `segment=smb,region=eu`.")]
+Labels = Annotated[
+    list[str] | None,
+    Query(alias="label", max_length=20, description="A label as `segment=smb`; repeated, all must fit."),
+]
+Moment = Annotated[str, Query(max_length=40, description="RFC 3339; `since` and `until` go before `window`.")]
+Window = Annotated[
+    str, Query(max_length=100, description="`month`, `lastmonth`, `7d`, or two RFC 3339 times with a comma between.")
+]
 
 
 class Body(BaseModel):
@@ -28,10 +35,10 @@ class Body(BaseModel):
 
 
 class StateChange(Body):
-    """A tenant's state; `purge` says how a deletion goes: wait for keepFor, now, or orphan (forget, leave running)."""
+    """A tenant's state; `purgeMode` of a deletion: wait for keepFor, now, or orphan (forget, leave running)."""
 
     state: Literal["running", "suspended", "deleted"]
-    purge: Literal["wait", "now", "orphan"] = "wait"
+    purge_mode: Literal["wait", "now", "orphan"] = Field(default="wait", alias="purgeMode")
 
 
 class HoldRequest(Body):
@@ -63,15 +70,13 @@ class KeyRequest(Body):
     scopes: list[str] = Field(examples=[["read"]])
 
 
-def selector_of(text: str) -> dict[str, str] | None:
-    """Read `a=b,c=d`; None when empty. Invalid names the part that is wrong."""
+def selector_of(labels: list[str] | None) -> dict[str, str] | None:
+    """Read `["a=b", "c=d"]`; None when there are none. Invalid names the one that is wrong."""
     found: dict[str, str] = {}
-    for part in (part.strip() for part in text.split(",") if part.strip()):
+    for part in labels or ():
         key, equals, value = part.partition("=")
         if not equals or not key or not value:
-            problem = Problem(
-                path="selector", message="cannot be read", value=shown(part), remedy="write label=value,label=value"
-            )
+            problem = Problem(path="label", message="cannot be read", value=shown(part), remedy="write KEY=VALUE")
             raise Invalid([problem])
         found[key] = value
     return found or None

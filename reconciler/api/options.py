@@ -31,8 +31,6 @@ class ApiOptions:
     """`whsec_...` of Render's webhook; empty: /webhooks/render answers 404."""
     wake_resource: Callable[[str], Awaitable[bool]] | None = None
     """Wakes the tenant that owns a live id and answers whether there is one."""
-    unavailable: tuple[type[Exception], ...] = ()
-    """Exceptions of the registry that mean "the database is away": answered 503 with Retry-After."""
     metrics_open: bool = False
     """Whether /metrics needs no key here; for local runs only."""
     public_url: str = ""

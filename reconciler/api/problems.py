@@ -5,7 +5,6 @@ request's id and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
@@ -46,17 +45,9 @@ class ApiError(Exception):
         super().__init__(detail)
 
 
-@dataclass(frozen=True, slots=True)
-class Away:
-    """Exception types that mean the database cannot be reached now."""
-
-    types: tuple[type[Exception], ...]
-
-
 def respond(request: Request, error: Exception) -> Response:
     """Answer an error in the shape its path promises."""
-    away: Away = request.app.state.away
-    known = understand(error, away)
+    known = understand(error)
     if known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         request_id = getattr(request.state, "request_id", "")
         _log.error("request_failed", path=request.url.path, status=known.status, request_id=request_id, exc_info=error)
@@ -73,7 +64,7 @@ def is_legacy(request: Request) -> bool:
     return request.url.path.startswith("/api/") or request.url.path == "/api"
 
 
-def understand(error: Exception, away: Away) -> ApiError:
+def understand(error: Exception) -> ApiError:
     """Classify any exception as an answer."""
     match error:
         case ApiError():
@@ -89,18 +80,11 @@ def understand(error: Exception, away: Away) -> ApiError:
             return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, _first(found), problems=found)
         case HTTPException():
             return ApiError(error.status_code, str(error.detail), headers=error.headers)
+        case errors.StoreUnavailable():
+            detail = "The database does not answer now; ask again."
+            return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
         case _:
-            return _unforeseen(error, away)
-
-
-def _unforeseen(error: Exception, away: Away) -> ApiError:
-    if isinstance(error, away.types):
-        return ApiError(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The database does not answer; nothing was changed. Ask again.",
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
-    return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The operator failed on this request; its log says why.")
+            return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The operator failed on this request; its log says why.")
 
 
 def body_of(request: Request, error: ApiError) -> Json:

@@ -90,7 +90,7 @@ async def _answered(request: Request, handler: Callable[[Request], Awaitable[Res
     try:
         return await handler(request)
     except Exception as error:
-        if problems.understand(error, request.app.state.away).status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if problems.understand(error).status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
         return problems.respond(request, error)
 

@@ -13,7 +13,6 @@ from reconciler.core.values import Json, Sensitive
 router = APIRouter(route_class=GuardedRoute, tags=["tenants"])
 
 After = Annotated[int, Query(ge=0, le=2**62, description="Only events changed after this id; 0 means the newest.")]
-Window = Annotated[str, Query(max_length=100, description="`month`, `lastmonth`, `7d`, or two times with a comma.")]
 
 
 @router.get("/v1/tenants/{name}/events", summary="What happened to a tenant")
@@ -35,7 +34,7 @@ async def operations(name: models.Name, shared: Shared, who: Who, limit: models.
 
 
 @router.get("/v1/tenants/{name}/costs", summary="What a tenant costs")
-async def costs(name: models.Name, shared: Shared, who: Who, window: Window = "month") -> JSONResponse:
+async def costs(name: models.Name, shared: Shared, who: Who, window: models.Window = "month") -> JSONResponse:
     """Sum the ledger of one tenant in a window, with the present price of each component."""
     row = await edits.find(shared, who, name)
     since, until = models.window_of(window, shared.clock.now())

@@ -14,7 +14,7 @@ from reconciler.api.access import Caller
 from reconciler.api.context import Context, Shared, Who
 from reconciler.api.guard import GuardedRoute
 from reconciler.api.problems import ApiError
-from reconciler.core.errors import Invalid, NotFound
+from reconciler.core.errors import Invalid, NotFound, shown
 from reconciler.core.values import Json
 from reconciler.doors import Applied, Planner, Taken, TenantRow
 
@@ -40,6 +40,7 @@ PATCH_BODY: dict[str, object] = {
     }
 }
 Names = Annotated[list[str] | None, Query(alias="name", max_length=1000, description="Only these; may be repeated.")]
+Maker = Annotated[str | None, Query(alias="createdBy", max_length=200, description="Only those that this key made.")]
 
 router = APIRouter(route_class=GuardedRoute, tags=["tenants"])
 
@@ -50,17 +51,18 @@ async def list_tenants(
     who: Who,
     *,
     names: Names = None,
-    selector: models.Selector = "",
+    labels: models.Labels = None,
     purged: bool = False,
+    created_by: Maker = None,
     limit: models.Limit = 100,
     offset: models.Offset = 0,
 ) -> JSONResponse:
     """List by number, with labels and names to choose by; `purged` adds the tombstones."""
     page = await shared.registry.list_tenants(
-        selector=models.selector_of(selector),
+        selector=models.selector_of(labels),
         names=names or None,
         include_purged=purged,
-        created_by=None if who.reads_all else who.key.name,
+        created_by=created_by if who.reads_all else who.key.name,
         limit=limit,
         offset=offset,
     )
@@ -132,10 +134,12 @@ async def set_state(
 ) -> JSONResponse:
     """Set `running`, `suspended` or `deleted`; `running` undoes a deletion until the tenant is purged."""
     row = await edits.find(shared, who, name, alter=True)
-    if change.purge != "wait" and not who.operates:
-        raise ApiError(HTTPStatus.FORBIDDEN, f"purge {change.purge} needs a key of scope operator; leave it out.")
+    if change.purge_mode != "wait" and not who.operates:
+        raise ApiError(
+            HTTPStatus.FORBIDDEN, f"purgeMode {change.purge_mode} needs a key of scope operator; leave it out."
+        )
     generation = edits.generation_wanted(request, row)
-    if generation is not None and change.purge == "wait":
+    if generation is not None and change.purge_mode == "wait":
         try:
             columns: dict[str, Json] = {"name": row.name, "state": change.state}
             await shared.registry.put_tenant(columns, who.actor, generation=generation)
@@ -143,7 +147,7 @@ async def set_state(
             raise edits.moved(error, generation) from None
         changed = await shared.registry.get_tenant(row.name)
     else:
-        changed = await shared.registry.set_state(row.name, change.state, who.actor, purge_mode=change.purge)
+        changed = await shared.registry.set_state(row.name, change.state, who.actor, purge_mode=change.purge_mode)
     return JSONResponse(views.tenant(changed), headers=edits.etag(changed))
 
 
@@ -156,21 +160,32 @@ async def plan(name: models.Name, request: Request, shared: Shared, who: Who) ->
 
 @router.post("/v1/tenants/{name}/plan", summary="What a change would do", openapi_extra=PATCH_BODY)
 async def plan_change(name: models.Name, request: Request, shared: Shared, who: Who) -> Response:
-    """Plan with a JSON Merge Patch of the document put over what stands; nothing is written."""
+    """Plan with a JSON Merge Patch put over what stands, or with a whole document, of a new tenant too.
+
+    Nothing is written.
+    """
     change = await bodies.read_json(request)
-    row = await edits.find(shared, who, name)
-    columns = edits.patched(row, change)
+    row = await _existing(shared, who, name, alter=False)
+    if isinstance(change, dict) and "kind" in change:
+        document = await edits.read_document(request, "Tenant", row.name if row else name)
+        before = {**views.columns(row), **edits.SILENT} if row else {}
+        columns: Mapping[str, Json] = {**before, **manifest.tenant_columns(document)}
+    elif row is not None:
+        columns = edits.patched(row, change)
+    else:
+        raise NotFound(f"there is no tenant {shown(name)}; send a whole document to plan a new one")
     await edits.check(shared, columns)
-    return await _plan(request, shared, row.name, columns)
+    return await _plan(request, shared, str(columns["name"]), columns)
 
 
-async def _existing(shared: Context, who: Caller, name: str) -> TenantRow | None:
-    """Find the tenant a PUT is about; a name of somebody else's is taken, not missing."""
+async def _existing(shared: Context, who: Caller, name: str, *, alter: bool = True) -> TenantRow | None:
+    """Find the tenant that a document is about; a name of somebody else's is taken, not missing."""
     try:
         row = await shared.registry.get_tenant(name)
     except NotFound:
         return None
-    if not who.operates and row.created_by != who.key.name:
+    everything = who.operates if alter else who.reads_all
+    if not everything and row.created_by != who.key.name:
         raise Taken(f"the name {row.name} is taken; choose another", field="name")
     return row
 

@@ -76,13 +76,13 @@ async def logout(request: Request, shared: Shared) -> Response:
 
 
 @router.get("/console")
-async def tenants(shared: Shared, who: Who, page: Page = 1, selector: models.Selector = "") -> Response:
+async def tenants(shared: Shared, who: Who, page: Page = 1, labels: models.Labels = None) -> Response:
     """List tenants with why they stand as they do."""
     found = await shared.registry.list_tenants(
-        selector=models.selector_of(selector), limit=PAGE_TENANTS, offset=(page - 1) * PAGE_TENANTS
+        selector=models.selector_of(labels), limit=PAGE_TENANTS, offset=(page - 1) * PAGE_TENANTS
     )
     brake, why = await shared.registry.brake()
-    rejections = await shared.registry.rejections() if page == 1 and not selector else ()
+    rejections = await shared.registry.rejections() if page == 1 and not labels else ()
     return pages.page(
         "tenants.html",
         caller=who,
@@ -91,7 +91,7 @@ async def tenants(shared: Shared, who: Who, page: Page = 1, selector: models.Sel
         count=found.count,
         page=page,
         pages=max(1, -(-found.count // PAGE_TENANTS)),
-        selector=selector,
+        labels=labels or [],
         brake=brake.value,
         why=why,
         now=shared.clock.now(),
