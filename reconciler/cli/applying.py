@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from reconciler import manifest
 from reconciler.api import views
+from reconciler.cli import text
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.core.errors import Invalid, NotFound, Problem
 from reconciler.core.values import Json
@@ -17,6 +18,8 @@ from reconciler.manifest import Document
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
+LOCAL_SECRETS = "local-secrets.yaml"
+"""File of a folder that holds made-up secrets for rehearsals; only the daemon of a local run reads it."""
 READ_MAX = 20 * 1024 * 1024
 """Bytes read of one file; a little more than the language allows, so that it can say so itself."""
 PATH_OF_TAKEN = {
@@ -71,8 +74,10 @@ def files(paths: Sequence[str], *, recursive: bool) -> list[str]:
 
 
 def _inside(folder: Path, *, recursive: bool) -> Iterator[str]:
+    """Answer what looks like a document: templates and made-up secrets lie in the same folders."""
     for path in folder.rglob("*") if recursive else folder.iterdir():
-        if path.suffix in SUFFIXES and path.is_file():
+        beside = path.name == LOCAL_SECRETS or path.stem == "render" or path.stem.endswith(".render")
+        if path.suffix in SUFFIXES and not beside and path.is_file():
             yield str(path)
 
 
@@ -100,13 +105,13 @@ def load(paths: Sequence[str]) -> tuple[list[Document], list[Result]]:
     found: list[Document] = []
     refused: list[Result] = []
     for path in paths:
-        text = ""
+        written = ""
         try:
-            text = read(path)
-            for doc in manifest.load_documents(text, file="standard input" if path == STDIN else path):
+            written = read(path)
+            for doc in manifest.load_documents(written, file="standard input" if path == STDIN else path):
                 found.append(_inlined(doc, path))
         except Invalid as wrong:
-            kind, name = _guess(text, path)
+            kind, name = _guess(written, path)
             refused.append(_refused(kind, name, path, wrong.problems))
     return sorted(found, key=lambda doc: doc.kind != "Blueprint"), refused
 
@@ -124,10 +129,10 @@ def _read_template(path: str) -> str:
         return source.read(READ_MAX).decode("utf-8-sig")
 
 
-def _guess(text: str, path: str) -> tuple[str, str]:
+def _guess(written: str, path: str) -> tuple[str, str]:
     """Guess whom a broken file is about, so that the list of tenants can show it until it is put right."""
-    kind = re.search(r"^kind:\s*[\"']?(Blueprint|Tenant)\b", text, re.MULTILINE)
-    name = re.search(r"^\s*(?:metadata:\s*\{\s*)?name:\s*[\"']?([a-z][a-z0-9-]{0,38})", text, re.MULTILINE)
+    kind = re.search(r"^kind:\s*[\"']?(Blueprint|Tenant)\b", written, re.MULTILINE)
+    name = re.search(r"^\s*(?:metadata:\s*\{\s*)?name:\s*[\"']?([a-z][a-z0-9-]{0,38})", written, re.MULTILINE)
     stem = re.sub(r"[^a-z0-9-]+", "-", Path(path).stem.lower()).strip("-") or "stdin"
     return kind.group(1) if kind else "Tenant", name.group(1) if name else stem
 
@@ -268,6 +273,30 @@ async def check_columns(
     problems = manifest.check_tenant_against(columns, document)
     if problems:
         raise Invalid(problems)
+
+
+async def apply_folder(registry: Registry, actor: Actor, folder: Path) -> list[str]:
+    """Apply a folder at the start of a daemon; answers a line of what was applied, and one for each refusal."""
+    results = await apply(registry, actor, files([str(folder)], recursive=True))
+    good = [result.kind for result in results if not result.failed]
+    counted = ", ".join(
+        text.count(good.count(kind), kind.lower()) for kind in ("Blueprint", "Tenant") if good.count(kind)
+    )
+    refused = [line_of(result) for result in results if result.failed]
+    return [f"applied {counted or 'nothing'} from {folder}/", *refused]
+
+
+def line_of(result: Result, *, dry_run: bool = False) -> str:
+    """Say what became of a document."""
+    subject = f"{result.kind.lower()}/{result.name}"
+    if result.failed:
+        return f"{subject} refused: {'; '.join(str(problem) for problem in result.problems)}"
+    which = ""
+    if result.applied is not None:
+        revision, generation = result.applied.revision, result.applied.generation
+        which = f" (r{revision})" if result.kind == "Blueprint" else f" (generation {generation})"
+    said = f"would be {result.outcome}" if dry_run and result.outcome != "unchanged" else result.outcome
+    return f"{subject} {said}{which}"
 
 
 def document_of(result: Result) -> Json:

@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 
+from pydantic import SecretStr
+
+from reconciler import settings as every_setting
+from reconciler.cli import local, session, worldtime
 from reconciler.cli.render_plan import PlanView
 from reconciler.cli.session import Session
 from reconciler.core.values import Json
+from reconciler.settings import Settings
+
+SIMULATED_KEY = "rnd_simulated"
+"""A simulator takes any key."""
 
 
 async def preview(opened: Session, name: str, columns: Mapping[str, Json] | None) -> PlanView:
@@ -15,4 +23,17 @@ async def preview(opened: Session, name: str, columns: Mapping[str, Json] | None
         return await opened.registry.plan(name, columns)
     from reconciler import daemon
 
-    return await daemon.preview(opened.settings, name, columns)
+    return (await daemon.preview(_complete(opened.settings), name, columns)).plan
+
+
+def _complete(settings: Settings) -> Settings:
+    """Add what a local run has to settings that do not say it; Invalid when a real workspace's are incomplete."""
+    simulator = worldtime.simulator_url(settings)
+    changes: dict[str, object] = {"database_url": session.database_url(settings)}
+    if simulator and not settings.render_api_key.get_secret_value():
+        changes |= {"render_api_url": f"{simulator}/v1", "render_api_key": SecretStr(SIMULATED_KEY)}
+    if not settings.encryption_key.get_secret_value():
+        changes["encryption_key_file"] = local.key_file(settings)
+    complete = settings.model_copy(update=changes)
+    every_setting.require_production(complete)
+    return complete

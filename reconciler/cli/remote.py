@@ -68,12 +68,13 @@ class RemoteRegistry:
     ) -> TenantPage:
         """List a page of tenants; a page of the API is smaller than one of the database."""
         asked: list[tuple[str, str]] = [("limit", str(min(limit, PAGE_MAX))), ("offset", str(offset))]
-        asked += [("label", f"{key}={value}") for key, value in (selector or {}).items()]
+        asked += _selected(selector)
         asked += [("name", name) for name in names or ()]
         asked += [("purged", "true")] if include_purged else []
-        asked += [("createdBy", created_by)] if created_by is not None else []
         page = await self._ask("GET", "/v1/tenants", query=asked)
         rows = [wire.tenant(dict(item)) for item in wire.items(page)]
+        if created_by is not None:
+            rows = [row for row in rows if row.created_by == created_by]
         return TenantPage(count=wire.whole(wire.fields(page).get("count")) or len(rows), rows=rows)
 
     async def get_tenant(self, id_or_name: str) -> TenantRow:
@@ -104,10 +105,15 @@ class RemoteRegistry:
             raise Taken(f"{name} was changed by somebody else: generation {before.generation}", field="generation")
         merged = {**(views.columns(before) if before is not None else {}), **columns}
         headers = {"If-Match": f'"{before.generation}"'} if before is not None else {"If-None-Match": "*"}
-        path = f"/v1/tenants/{_part(name)}"
-        row = wire.tenant(await self._ask("PUT", path, manifest.tenant_document(merged), headers=headers))
-        outcome = "created" if before is None else "unchanged" if before.generation == row.generation else "changed"
-        return Applied(name=name, outcome=outcome, generation=row.generation)
+        body = manifest.tenant_document(merged)
+        answer = wire.fields(await self._ask("PUT", f"/v1/tenants/{_part(name)}", body, headers=headers))
+        row = wire.tenant(dict(answer))
+        return Applied(
+            name=row.name,
+            outcome=wire.word(answer.get("outcome")),
+            generation=row.generation,
+            warnings=wire.words(answer.get("warnings")),
+        )
 
     async def _known(self, name: str) -> TenantRow | None:
         try:
@@ -119,9 +125,8 @@ class RemoteRegistry:
         """Set running, suspended or deleted."""
         body: dict[str, Json] = {"state": state}
         if state == "deleted":
-            body["purgeMode"] = purge_mode
-        await self._ask("POST", f"/v1/tenants/{_part(name)}/state", body)
-        return await self.get_tenant(name)
+            body["purge"] = purge_mode
+        return wire.tenant(await self._ask("POST", f"/v1/tenants/{_part(name)}/state", body))
 
     async def set_hold(self, name: str, why: str, until: datetime, actor: Actor) -> None:
         """Hands off until then."""
@@ -146,7 +151,12 @@ class RemoteRegistry:
         path = f"/v1/tenants/{_part(name)}/plan"
         if columns is None:
             return wire_plan.plan(await self._ask("GET", path))
-        return wire_plan.plan(await self._ask("POST", path, manifest.tenant_document(columns)))
+        return wire_plan.plan(await self._ask("POST", path, await self._patch(name, columns)))
+
+    async def _patch(self, name: str, columns: Mapping[str, Json]) -> dict[str, Json]:
+        """Write columns as the merge patch that turns the tenant's present document into theirs."""
+        before = wire.fields(dict(manifest.tenant_document(views.columns(await self.get_tenant(name)))))
+        return _difference(before, manifest.tenant_document(columns))
 
     # ------------------------------------------------------------ Blueprints, secrets
 
@@ -161,14 +171,15 @@ class RemoteRegistry:
 
     async def put_blueprint(self, name: str, document: Mapping[str, Json], actor: Actor) -> Applied:
         """Store a revision."""
-        try:
-            before = (await self.get_blueprint(name)).newest
-        except NotFound:
-            before = 0
         body = manifest.blueprint_yaml(name, document)
-        row = wire.blueprint(await self._ask("PUT", f"/v1/blueprints/{_part(name)}", body))
-        outcome = "created" if not before else "unchanged" if row.newest == before else "changed"
-        return Applied(name=name, outcome=outcome, revision=row.newest)
+        answer = wire.fields(await self._ask("PUT", f"/v1/blueprints/{_part(name)}", body))
+        row = wire.blueprint(dict(answer))
+        return Applied(
+            name=row.name,
+            outcome=wire.word(answer.get("outcome")),
+            revision=row.newest,
+            warnings=wire.words(answer.get("warnings")),
+        )
 
     async def retry_rollout(self, blueprint: str, actor: Actor) -> None:
         """Let a stopped rollout go on."""
@@ -215,8 +226,8 @@ class RemoteRegistry:
         self, by: str, since: datetime, until: datetime, selector: Mapping[str, str] | None = None
     ) -> Sequence[CostRow]:
         """Read sums of the ledger."""
-        asked = [("by", by), ("since", str(views.stamp(since))), ("until", str(views.stamp(until)))]
-        asked += [("label", f"{key}={value}") for key, value in (selector or {}).items()]
+        window = f"{views.stamp(since)},{views.stamp(until)}"
+        asked = [("by", by), ("window", window), *_selected(selector)]
         return [wire.cost(item) for item in wire.items(await self._ask("GET", "/v1/costs", query=asked))]
 
     async def queue(self) -> Sequence[QueueRow]:
@@ -231,8 +242,7 @@ class RemoteRegistry:
     async def create_key(self, name: str, scopes: Sequence[str], actor: Actor) -> tuple[ApiKey, Sensitive]:
         """Make a key."""
         answer = await self._ask("POST", "/v1/keys", {"name": name, "scopes": list(scopes)})
-        secret = wire.fields(answer).get("secret", wire.fields(answer).get("key"))
-        return wire.key(answer), Sensitive(wire.word(secret))
+        return wire.key(answer), Sensitive(wire.word(wire.fields(answer).get("secret")))
 
     async def find_key(self, secret: Sensitive) -> ApiKey | None:
         """Refuse: keys are looked up where they are stored."""
@@ -243,9 +253,8 @@ class RemoteRegistry:
         return [wire.key(dict(item)) for item in wire.items(await self._ask("GET", "/v1/keys"))]
 
     async def revoke_key(self, id_or_name: str, actor: Actor) -> None:
-        """Revoke a key; a name is looked up first."""
-        found = next((key.id for key in await self.list_keys() if id_or_name in (key.id, key.name)), id_or_name)
-        await self._ask("DELETE", f"/v1/keys/{_part(found)}")
+        """Revoke a key."""
+        await self._ask("DELETE", f"/v1/keys/{_part(id_or_name)}")
 
     async def remember(self, key: str, fingerprint: str) -> tuple[int, Json] | None:
         """Refuse: idempotency is the business of the API itself."""
@@ -258,6 +267,11 @@ class RemoteRegistry:
     async def forget(self, key: str, fingerprint: str) -> None:
         """Refuse: idempotency is the business of the API itself."""
         _not_over_http("remembering requests")
+
+    async def now(self) -> datetime:
+        """Answer the other operator's world time, which is not this machine's when its Render is simulated."""
+        answer = await self._ask("GET", "/v1/costs", query=[("window", "1s")])
+        return wire.certainly(wire.fields(answer).get("until"))
 
     # ------------------------------------------------------------ the wire
 
@@ -319,6 +333,25 @@ def _problem(item: wire.Fields) -> Problem:
 
 def _bare(message: str) -> Problem:
     return Problem(path="request", message=message)
+
+
+def _selected(selector: Mapping[str, str] | None) -> list[tuple[str, str]]:
+    """Write a label selector as the API reads it."""
+    return [("selector", ",".join(f"{key}={value}" for key, value in selector.items()))] if selector else []
+
+
+def _difference(before: wire.Fields, after: wire.Fields) -> dict[str, Json]:
+    """Make the JSON Merge Patch (RFC 7386) that turns one object into another."""
+    patch: dict[str, Json] = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        old = before.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            inner = _difference(old, value)
+            if inner:
+                patch[key] = inner
+        elif key not in before or value != old:
+            patch[key] = value
+    return patch
 
 
 def _part(name: str) -> str:

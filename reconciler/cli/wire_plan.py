@@ -26,16 +26,15 @@ class RemotePlan:
 def plan(value: Json) -> RemotePlan:
     """Read a plan."""
     found = wire.fields(value)
-    summary = wire.fields(found.get("summary")) or found
-    eta = wire.money(summary.get("etaSeconds"))
+    eta = wire.money(found.get("eta_s"))
     return RemotePlan(
         actions=tuple(_action(item) for item in wire.items(found.get("actions"))),
         drift=wire.words(found.get("drift")),
         waits=tuple(_wait(item) for item in wire.items(found.get("waits"))),
-        usd_before=wire.money(summary.get("usdBefore")),
-        usd_after=wire.money(summary.get("usdAfter")),
-        creates=wire.whole(summary.get("creates")),
-        writes=wire.whole(summary.get("writes")),
+        usd_before=wire.money(found.get("usd_before")),
+        usd_after=wire.money(found.get("usd_after")),
+        creates=wire.whole(found.get("creates")),
+        writes=wire.whole(found.get("writes")),
         eta_s=None if eta is None else float(eta),
     )
 
@@ -49,9 +48,9 @@ def _action(value: wire.Fields) -> Action:
         id=wire.word(value.get("id")),
         changes=tuple(_change(item) for item in wire.items(value.get("changes"))),
         reason=wire.word(value.get("reason")),
-        needs_deploy=value.get("needsDeploy") is True,
-        usd_before=wire.money(value.get("usdBefore")),
-        usd_after=wire.money(value.get("usdAfter")),
+        needs_deploy=value.get("needs_deploy") is True,
+        usd_before=wire.money(value.get("usd_before")),
+        usd_after=wire.money(value.get("usd_after")),
         notes=wire.words(value.get("notes")),
         wave=wire.whole(value.get("wave")) or 1,
         waits=tuple(_wait(item) for item in wire.items(value.get("waits"))),

@@ -71,5 +71,10 @@ def simulator_url(settings: Settings) -> str:
     return known.get("simulator", "").rstrip("/").removesuffix("/v1")
 
 
+def told(now: datetime) -> WorldTime:
+    """Go on from a time that somebody told."""
+    return WorldTime(now, time.monotonic())
+
+
 def _machine(problem: str) -> WorldTime:
     return WorldTime(datetime.now(UTC), time.monotonic(), 1.0, problem)

@@ -107,7 +107,8 @@ def _show(results: Sequence[Result], form: Format, *, dry_run: bool) -> None:
             output.note(f"warning: {result.kind.lower()}/{result.name}: {warning}")
     if form in (Format.TABLE, Format.WIDE):
         for result in results:
-            output.line(_line(result, dry_run=dry_run))
+            if not result.failed:
+                output.line(applying.line_of(result, dry_run=dry_run))
         return
     output.show(
         Listing(
@@ -119,18 +120,6 @@ def _show(results: Sequence[Result], form: Format, *, dry_run: bool) -> None:
         ),
         form,
     )
-
-
-def _line(result: Result, *, dry_run: bool) -> str:
-    which = ""
-    if result.applied is not None and result.applied.revision and result.kind == "Blueprint":
-        which = f" (r{result.applied.revision})"
-    elif result.applied is not None and result.applied.generation:
-        which = f" (generation {result.applied.generation})"
-    said = result.outcome
-    if dry_run and not result.failed:
-        said = f"would be {said}" if said != "unchanged" else said
-    return f"{result.kind.lower()}/{result.name} {said}{which}"
 
 
 async def _wait(opened: Session, results: Sequence[Result], limit_s: float) -> None:

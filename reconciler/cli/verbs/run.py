@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from reconciler import settings
-from reconciler.cli import root
+from reconciler.cli import applying, root
+from reconciler.cli.exits import ExitCode, Failure
 
 
 class Role(StrEnum):
@@ -33,6 +34,7 @@ LOCAL_SPECS = Path("specs")
     ),
 )
 def run(
+    *,
     local: Annotated[
         bool, typer.Option("--local", help="Use an embedded PostgreSQL and a simulated Render where none is set.")
     ] = False,
@@ -54,10 +56,19 @@ def run(
     """
     chosen = root.INVOCATION.settings
     timeout_s = root.seconds(timeout)
+    if apply is not None and not apply.is_dir():
+        raise Failure(f"--apply {apply} is no folder", code=ExitCode.NOT_FOUND)
     if not local:
         settings.require_production(chosen)
     from reconciler import daemon
 
     documents = apply if apply is not None else LOCAL_SPECS if local and LOCAL_SPECS.is_dir() else None
-    options = daemon.Options(local=local, once=once, role=role.value, apply=documents, timeout_s=timeout_s)
+    options = daemon.Options(
+        local=local,
+        once=once,
+        role=role.value,
+        apply=documents,
+        applier=applying.apply_folder,
+        timeout_s=timeout_s,
+    )
     raise typer.Exit(daemon.run(chosen, options))
