@@ -206,6 +206,8 @@ BEGIN
       NEW.generation_at := world;
     END IF;
   END IF;
+  NEW.deleted_at := CASE WHEN NEW.state <> 'deleted' THEN NULL
+                         WHEN inserted OR OLD.state <> 'deleted' THEN world ELSE OLD.deleted_at END;
   IF NEW.state <> 'deleted' THEN
     NEW.purge_at := NULL;
     NEW.purge_mode := 'wait';

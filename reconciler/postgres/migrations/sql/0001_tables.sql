@@ -63,7 +63,8 @@ CREATE TABLE reconciler.tenants (
   details          jsonb NOT NULL DEFAULT '{}',  -- env, domains, plugins, overrides, pin, environment, allowDataLoss
   generation       bigint NOT NULL DEFAULT 1,    -- counted by the trigger
   generation_at    timestamptz NOT NULL,
-  purge_at         timestamptz,                  -- set while state is 'deleted'
+  deleted_at       timestamptz,                  -- set while state is 'deleted', as the next one
+  purge_at         timestamptz,
   purge_mode       text NOT NULL DEFAULT 'wait'
                      CONSTRAINT purge_mode_is_known CHECK (purge_mode IN ('wait', 'now', 'orphan')),
   purged_at        timestamptz,                  -- from then on the row is a tombstone

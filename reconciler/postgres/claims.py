@@ -1,0 +1,138 @@
+"""Claims, renews and releases tenants, and ends a pass in one fenced transaction; it decides nothing about stacks."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from reconciler.core.errors import StaleLease
+from reconciler.core.status import Event, Phase, Reason
+from reconciler.ports import Backlog, Claim, Verdict, WakeClass
+from reconciler.postgres import codec, queries
+from reconciler.postgres.adapter import Adapter
+from reconciler.postgres.pool import Connection
+
+SQL = queries.load("claims")
+SECRETS = queries.load("secrets")
+Row = dict[str, object]
+
+
+async def hold_epoch(connection: Connection, claim: Claim) -> None:
+    """Keep the claim ours until the transaction ends, or raise StaleLease."""
+    row = await (await connection.execute(SQL["hold_epoch"], {"tenant": claim.tenant, "epoch": claim.epoch})).fetchone()
+    if row is None:
+        raise StaleLease(f"{claim.tenant}: epoch {claim.epoch} is over, another worker has it or it was released")
+
+
+class Claims(Adapter):
+    """The queue side of the store."""
+
+    async def claim(self, wake_class: WakeClass, limit: int, owner: str, lease_s: float, now: datetime) -> list[Claim]:
+        """Take due tenants of a class, the longest due first."""
+        values = {"wake_class": wake_class, "limit": limit, "owner": owner, "lease_s": lease_s, "now": now}
+        async with self.session() as connection:
+            rows = await (await connection.execute(SQL["claim"], values)).fetchall()
+        return [Claim(wake_class=wake_class, **row) for row in rows]
+
+    async def renew(self, owner: str, lease_s: float) -> set[str]:
+        """Extend every lease of this owner and answer the tenants still held."""
+        async with self.session() as connection:
+            rows = await (await connection.execute(SQL["renew"], {"owner": owner, "lease_s": lease_s})).fetchall()
+        return {row["tenant"] for row in rows}
+
+    async def release_all(self, owner: str) -> None:
+        """Give every lease of this owner back, and fence what of it may still be running."""
+        async with self.session() as connection:
+            await connection.execute(SQL["release_all"], {"owner": owner})
+
+    async def finish(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
+        """Write status, events, demand and next wake, and release: one transaction WHERE epoch = mine."""
+        async with self.transaction() as connection:
+            await self._release(connection, claim, verdict)
+            await self._put_status(connection, claim.tenant, verdict, now)
+            await self._put_demand(connection, claim.tenant, verdict)
+            await connection.execute(SQL["drop_planned"], {"tenant": claim.tenant})
+            if verdict.purged:
+                await self._bury(connection, claim.tenant, now)
+            await self._put_events(connection, claim.tenant, verdict.events, now)
+
+    async def give_back(self, claim: Claim, due_at: datetime, error: str, now: datetime) -> None:
+        """End a pass that broke: release, wake again at `due_at`; an `error` counts as one more failure and is told."""
+        values: Row = {"tenant": claim.tenant, "epoch": claim.epoch, "seen": claim.wake_seq, "due_at": due_at}
+        async with self.transaction() as connection:
+            released = await connection.execute(SQL["give_back"], values | {"failed": bool(error)})
+            if released.rowcount != 1:
+                raise StaleLease(f"{claim.tenant}: epoch {claim.epoch} is over, there is nothing to give back")
+            if error:
+                event = Event(reason=Reason.FAILED, message=error, warning=True)
+                await self._put_events(connection, claim.tenant, [event], now)
+
+    async def _put_events(self, connection: Connection, tenant: str, events: Sequence[Event], now: datetime) -> None:
+        """Write events, as the last thing of a transaction: the lock on their ids is held until it ends."""
+        if events:
+            await connection.execute(SQL["lock_events"])
+        for event in events:
+            values: Row = {"tenant": tenant, "now": now, "reason": event.reason, "warning": event.warning}
+            text = {"component": event.component, "message": codec.storable(event.message)}
+            await connection.execute(SQL["put_event"], values | text)
+
+    async def _release(self, connection: Connection, claim: Claim, verdict: Verdict) -> None:
+        values: Row = {"tenant": claim.tenant, "epoch": claim.epoch, "seen": claim.wake_seq}
+        next_wake: Row = {"due_at": verdict.due_at, "wake_class": verdict.wake_class, "failed": verdict.failed}
+        if (await connection.execute(SQL["release"], values | next_wake)).rowcount != 1:
+            raise StaleLease(f"{claim.tenant}: epoch {claim.epoch} is over, nothing of this pass was written")
+
+    async def _put_status(self, connection: Connection, tenant: str, verdict: Verdict, now: datetime) -> None:
+        status = verdict.status
+        narrow: Row = {
+            **{"tenant": tenant, "now": now, "phase": status.phase, "ready": status.phase is Phase.READY},
+            **{"url": status.url or None, "eta": status.eta, "message": codec.storable(status.why) or "accepted"},
+            **{"monthly_usd": status.monthly_usd, "observed_generation": status.observed_generation},
+            **{"revision": status.revision, "document": Jsonb(codec.encode(status))},
+        }
+        await connection.execute(SQL["put_status"], narrow)
+
+    async def _put_demand(self, connection: Connection, tenant: str, verdict: Verdict) -> None:
+        demand = verdict.demand
+        if demand is None or demand.wanted <= 0:
+            await connection.execute(SQL["drop_demand"], {"tenant": tenant})
+            return
+        await connection.execute(
+            SQL["put_demand"],
+            {
+                **{"tenant": tenant, "wanted": demand.wanted, "ready": min(demand.ready, demand.wanted)},
+                **{"started": demand.started, "priority": demand.priority, "since": demand.since},
+            },
+        )
+
+    async def _bury(self, connection: Connection, tenant: str, now: datetime) -> None:
+        """Make the row a tombstone: no queue entry wakes it, its secrets are gone."""
+        await connection.execute(SQL["bury"], {"tenant": tenant, "now": now})
+        await connection.execute(SECRETS["forget_tenant"], {"tenant": tenant})
+        await connection.execute(SQL["drop_queue"], {"tenant": tenant})
+
+    async def singleton(self, name: str, owner: str, lease_s: float) -> bool:
+        """Hold or renew the lease row of a single-runner duty."""
+        async with self.session() as connection:
+            values: Row = {"name": name, "owner": owner, "lease_s": lease_s}
+            return await (await connection.execute(SQL["singleton"], values)).fetchone() is not None
+
+    async def set_clock(self, now: datetime, speed: float) -> None:
+        """Tell the database what time it is in the world, for its triggers; every few real seconds."""
+        self.speed = speed
+        async with self.session() as connection:
+            await connection.execute(SQL["set_clock"], {"now": now, "speed": speed})
+
+    async def backlog(self, now: datetime) -> Backlog:
+        """Read the queue's figures, for liveness and metrics."""
+        async with self.session() as connection:
+            rows = await (await connection.execute(SQL["backlog"], {"now": now})).fetchall()
+            unknown = await (await connection.execute(SQL["count_unknown"], {"workspace": self.workspace})).fetchone()
+        assert unknown is not None
+        due = dict.fromkeys(WakeClass, 0) | {WakeClass(row["wake_class"]): int(row["due"]) for row in rows}
+        return Backlog(
+            due=due,
+            leased=sum(row["leased"] for row in rows),
+            oldest_overdue_s=max((row["overdue_s"] or 0.0 for row in rows), default=0.0),
+            unknown_operations=unknown["unknown"],
+        )

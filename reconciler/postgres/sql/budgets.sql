@@ -1,0 +1,63 @@
+-- name: ensure
+-- The row must be there before it can be locked; ids of services get one each.
+INSERT INTO reconciler.budget (workspace, bucket, live_id) VALUES (%(workspace)s, %(bucket)s, %(live_id)s)
+ON CONFLICT DO NOTHING;
+
+-- name: lock
+-- One counter a window: the lock makes every grant of a bucket follow another, over all processes.
+SELECT b.window_start, b.used, b.limit_seen, b.penalty_until, p.paused_until, p.paused_message
+FROM reconciler.budget b
+LEFT JOIN reconciler.budget p ON p.workspace = b.workspace AND p.bucket = b.bucket AND p.live_id = ''
+WHERE b.workspace = %(workspace)s AND b.bucket = %(bucket)s AND b.live_id = %(live_id)s FOR UPDATE OF b;
+
+-- name: store
+UPDATE reconciler.budget SET
+  window_start = %(window_start)s, window_end = %(window_end)s, used = %(used)s, limit_seen = %(limit_seen)s,
+  penalty_until = %(penalty_until)s
+WHERE workspace = %(workspace)s AND bucket = %(bucket)s AND live_id = %(live_id)s;
+
+-- name: count_creates
+-- The journal is the ledger of creates: exact across restarts. What was only planned costs nothing.
+SELECT count(*) AS used FROM reconciler.operations
+WHERE workspace = %(workspace)s AND bucket = 'create' AND window_start = %(window_start)s AND state <> 'planned';
+
+-- name: my_demand
+-- Before the first pass of a tenant ended there is no demand row: its place follows from what is known.
+SELECT coalesce(d.started, EXISTS (SELECT FROM reconciler.inventory i WHERE i.tenant = t.name
+                                   AND i.kind = ANY (%(budgeted)s))) AS started,
+  coalesce(d.priority, t.priority) AS priority, coalesce(d.since, t.generation_at) AS since
+FROM reconciler.tenants t LEFT JOIN reconciler.create_demand d ON d.tenant = t.name WHERE t.name = %(tenant)s;
+
+-- name: ahead
+-- Who stands before us: started stacks first, then priority, then since. A tenant whose last pass failed
+-- reserves nothing: it may never come.
+SELECT count(*)::int AS tenants, coalesce(sum(d.ready), 0)::int AS ready,
+  coalesce(sum(d.wanted - d.ready) FILTER (WHERE d.started), 0)::int AS started_later
+FROM reconciler.create_demand d JOIN reconciler.tenant_queue q USING (tenant)
+WHERE d.tenant <> %(tenant)s AND q.failures = 0
+  AND (NOT d.started, -d.priority, d.since, d.tenant)
+      < (NOT %(started)s::boolean, -%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text);
+
+-- name: meet_demand
+UPDATE reconciler.create_demand SET wanted = greatest(wanted - 1, 0), ready = greatest(ready - 1, 0), started = true
+WHERE tenant = %(tenant)s;
+
+-- name: penalise
+INSERT INTO reconciler.budget (workspace, bucket, live_id, penalty_until)
+VALUES (%(workspace)s, %(bucket)s, %(live_id)s, %(until)s)
+ON CONFLICT (workspace, bucket, live_id) DO UPDATE
+SET penalty_until = greatest(budget.penalty_until, excluded.penalty_until);
+
+-- name: pause
+INSERT INTO reconciler.budget (workspace, bucket, live_id, paused_until, paused_message)
+VALUES (%(workspace)s, %(bucket)s, '', %(until)s, %(message)s)
+ON CONFLICT (workspace, bucket, live_id) DO UPDATE
+SET paused_until = excluded.paused_until, paused_message = excluded.paused_message;
+
+-- name: unpause
+UPDATE reconciler.budget SET paused_until = NULL, paused_message = ''
+WHERE workspace = %(workspace)s AND bucket = %(bucket)s AND live_id = '' AND paused_until IS NOT NULL;
+
+-- name: usage
+SELECT bucket, window_start, used, limit_seen, penalty_until, paused_until, paused_message FROM reconciler.budget
+WHERE workspace = %(workspace)s AND live_id = '' ORDER BY bucket;

@@ -1,0 +1,92 @@
+-- name: drop_planned
+DELETE FROM reconciler.operations WHERE tenant = %(tenant)s AND component = %(component)s AND state = 'planned';
+
+-- name: open
+INSERT INTO reconciler.operations
+  (workspace, tenant, component, verb, kind, name, live_id, environment_id, request_hash, summary, state, bucket, epoch,
+   generation, planned_at)
+SELECT %(workspace)s, t.name, %(component)s, %(verb)s, %(kind)s, %(name)s, %(live_id)s, %(environment_id)s,
+  %(request_hash)s, %(summary)s, 'planned', %(bucket)s, %(epoch)s, t.generation, %(now)s
+FROM reconciler.tenants t WHERE t.name = %(tenant)s
+ON CONFLICT DO NOTHING RETURNING id;
+
+-- name: mark_sent
+UPDATE reconciler.operations SET
+  state = 'sent', sent_at = %(now)s, sent_real_at = clock_timestamp(), bucket = %(bucket)s, window_start = %(window_start)s
+WHERE id = %(id)s AND tenant = %(tenant)s AND state = 'planned';
+
+-- name: take_back
+DELETE FROM reconciler.operations WHERE id = %(id)s AND state = 'planned';
+
+-- name: lock
+SELECT tenant, component, verb, bucket, live_id, request_hash, generation, state, epoch FROM reconciler.operations
+WHERE id = %(id)s FOR UPDATE;
+
+-- name: settle
+-- Counted where Render counted it: the reply's own time says in which window that was.
+UPDATE reconciler.operations SET
+  state = %(state)s, message = %(message)s, status = %(status)s,
+  settled_at = CASE WHEN %(open)s THEN NULL ELSE %(now)s::timestamptz END,
+  window_start = coalesce(%(window_start)s, window_start),
+  sent_at = CASE WHEN %(state)s = 'planned' THEN NULL ELSE sent_at END
+WHERE id = %(id)s;
+
+-- name: look
+UPDATE reconciler.operations SET looks = looks + 1, looked_at = %(now)s, state = 'unknown'
+WHERE id = %(id)s AND state IN ('sent', 'unknown') RETURNING looks;
+
+-- name: refuse
+INSERT INTO reconciler.refusals (tenant, component, request_hash, generation, status, message, at)
+VALUES (%(tenant)s, %(component)s, %(request_hash)s, %(generation)s, %(status)s, %(message)s, %(now)s)
+ON CONFLICT (tenant, component, request_hash, generation) DO UPDATE SET
+  status = excluded.status, message = excluded.message, at = excluded.at;
+
+-- name: put_owned
+-- Never takes an object from another tenant, and never a component's row from the object that has it.
+INSERT INTO reconciler.inventory (workspace, id, tenant, component, kind, name, known, absent_looks, created_at, since)
+VALUES (%(workspace)s, %(id)s, %(tenant)s, %(component)s, %(kind)s, %(name)s, %(known)s, %(absent_looks)s, %(created_at)s,
+        %(since)s)
+ON CONFLICT (workspace, id) DO UPDATE SET
+  kind = excluded.kind, name = excluded.name, known = excluded.known, absent_looks = excluded.absent_looks,
+  created_at = excluded.created_at, since = excluded.since
+WHERE inventory.tenant = excluded.tenant AND inventory.component = excluded.component;
+
+-- name: holder
+-- Who has the id, or the component's place, if it is not this very pair.
+SELECT tenant, component, id FROM reconciler.inventory
+WHERE (workspace = %(workspace)s AND id = %(id)s AND (tenant <> %(tenant)s OR component <> %(component)s))
+   OR (tenant = %(tenant)s AND component = %(component)s AND (id <> %(id)s OR workspace <> %(workspace)s));
+
+-- name: forget
+DELETE FROM reconciler.inventory WHERE workspace = %(workspace)s AND tenant = %(tenant)s AND id = ANY (%(ids)s);
+
+-- name: mark_gone
+-- Forgotten means proved absent, but for an orphaned stack, which lives on.
+UPDATE reconciler.snapshot SET gone = true, seen_at = greatest(seen_at, %(now)s::timestamptz)
+WHERE workspace = %(workspace)s AND id = ANY (%(ids)s)
+  AND NOT EXISTS (SELECT FROM reconciler.tenants t WHERE t.name = %(tenant)s AND t.purge_mode = 'orphan');
+
+-- name: count_recent
+SELECT count(*) AS sent FROM reconciler.operations
+WHERE workspace = %(workspace)s AND verb = ANY (%(verbs)s) AND sent_at >= %(since)s;
+
+-- name: trim_operations
+-- Journal rows are kept for 90 days of the world, their tenant's export for as long as it is not purged.
+DELETE FROM reconciler.operations o USING reconciler.tenants t
+WHERE t.name = o.tenant AND o.state IN ('succeeded', 'refused', 'never_happened')
+  AND coalesce(o.settled_at, o.planned_at) < %(now)s::timestamptz - interval '90 days'
+  AND (o.verb <> 'export' OR t.purged_at IS NOT NULL);
+
+-- name: trim_refusals
+DELETE FROM reconciler.refusals r USING reconciler.tenants t WHERE t.name = r.tenant AND r.generation < t.generation;
+
+-- name: trim_snapshot
+DELETE FROM reconciler.snapshot s WHERE s.gone AND s.seen_at < %(now)s::timestamptz - interval '30 days'
+  AND NOT EXISTS (SELECT FROM reconciler.inventory i WHERE i.workspace = s.workspace AND i.id = s.id);
+
+-- name: trim_budget
+DELETE FROM reconciler.budget WHERE live_id <> '' AND window_end < %(now)s::timestamptz - interval '1 day'
+  AND (penalty_until IS NULL OR penalty_until < %(now)s);
+
+-- name: trim_idempotency
+DELETE FROM reconciler.idempotency WHERE at < now() - interval '1 day';

@@ -1,0 +1,47 @@
+-- name: write
+-- Unchanged rows are not even locked: they are filtered before the conflict clause sees them. An older look never
+-- replaces a newer one. Answers the ids that changed.
+WITH seen AS (
+  SELECT * FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(names)s::text[], %(observed)s::jsonb[],
+                       %(seen_at)s::timestamptz[]) AS s (id, kind, name, observed, seen_at)),
+changed AS (
+  SELECT seen.* FROM seen LEFT JOIN reconciler.snapshot old ON old.workspace = %(workspace)s AND old.id = seen.id
+  WHERE old.id IS NULL
+     OR (seen.seen_at >= old.seen_at AND (old.observed <> seen.observed OR old.gone OR old.absent_sweeps > 0))
+  ORDER BY seen.id)
+INSERT INTO reconciler.snapshot (workspace, id, kind, name, observed, seen_at)
+SELECT %(workspace)s, id, kind, name, observed, seen_at FROM changed
+ON CONFLICT (workspace, id) DO UPDATE SET
+  kind = excluded.kind, name = excluded.name, observed = excluded.observed, seen_at = excluded.seen_at,
+  absent_sweeps = 0, gone = false
+WHERE excluded.seen_at >= snapshot.seen_at
+RETURNING id;
+
+-- name: present
+UPDATE reconciler.inventory SET absent_looks = 0
+WHERE workspace = %(workspace)s AND id = ANY (%(ids)s) AND absent_looks > 0;
+
+-- name: absent
+-- Only what was there before the sweep began can be missed by it. Missed twice, it counts as gone from the picture.
+UPDATE reconciler.snapshot SET absent_sweeps = absent_sweeps + 1, gone = absent_sweeps >= 1
+WHERE workspace = %(workspace)s AND kind = ANY (%(kinds)s) AND NOT gone AND id <> ALL (%(ids)s)
+  AND seen_at < %(started_at)s
+RETURNING id;
+
+-- name: missed
+UPDATE reconciler.inventory SET absent_looks = absent_looks + 1 WHERE workspace = %(workspace)s AND id = ANY (%(ids)s);
+
+-- name: owners
+SELECT DISTINCT tenant FROM reconciler.inventory WHERE workspace = %(workspace)s AND id = ANY (%(ids)s) ORDER BY tenant;
+
+-- name: swept
+INSERT INTO reconciler.sweeps (workspace, kind, started_at)
+SELECT %(workspace)s, kind, %(started_at)s FROM unnest(%(kinds)s::text[]) kind ORDER BY kind
+ON CONFLICT (workspace, kind) DO UPDATE SET started_at = greatest(sweeps.started_at, excluded.started_at);
+
+-- name: swept_at
+SELECT started_at FROM reconciler.sweeps WHERE workspace = %(workspace)s AND kind = %(kind)s;
+
+-- name: count
+SELECT count(*) AS objects FROM reconciler.snapshot
+WHERE workspace = %(workspace)s AND kind = ANY (%(kinds)s) AND NOT gone;

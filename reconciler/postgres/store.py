@@ -1,0 +1,17 @@
+"""Puts the parts of the engine's memory together: this is ports.Store on PostgreSQL; it adds nothing of its own.
+
+claims    queue, leases, end of a pass       journal   effects, inventory       records   what a pass reads
+budgets   tokens and create queue            snapshot  the picture of Render    ledger    costs
+rollouts  revisions of tenants               wakes     LISTEN
+"""
+
+from reconciler.postgres.claims import Claims
+from reconciler.postgres.journal import Journal
+from reconciler.postgres.ledger import Ledger
+from reconciler.postgres.records import Records
+from reconciler.postgres.rollouts import Rollouts
+from reconciler.postgres.wakes import Wakes
+
+
+class PostgresStore(Claims, Journal, Records, Ledger, Rollouts, Wakes):
+    """The operator's memory. `PostgresStore(pool, reader, vault, workspace, guard_band_s)`, see `Adapter`."""
