@@ -38,8 +38,11 @@ class Clock:
         return self._base_ns + int((time.monotonic_ns() - self._real_ns) * self._speed)
 
     def stamp_ns(self) -> int:
-        """Tell the present instant as a stamp that is later than every stamp before it."""
-        self._last_stamp_ns = max(self.now_ns(), self._last_stamp_ns + STAMP_GAP_NS)
+        """Tell the present instant as a stamp that is later than every stamp before it.
+
+        Under a frozen clock stamps run a little ahead of it, so due dates are counted from `now_ns`.
+        """
+        self._last_stamp_ns = max(self.now_ns(), self._last_stamp_ns) + STAMP_GAP_NS
         return self._last_stamp_ns
 
     def _rebase(self) -> None:

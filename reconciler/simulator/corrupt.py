@@ -29,12 +29,16 @@ class Corruption:
 
     def before(self, method: str, path: str) -> None:
         """Keep what a path shows before a write changes it, while a rule wants stale reads."""
-        if method == "GET" or not any(rule.fault == "stale_read" for rule in self._world.faults.rules):
+        lags = [rule.number("lag_s", DEFAULT_LAG_S) for rule in self._world.faults.rules if rule.fault == "stale_read"]
+        if method == "GET" or not lags:
             return
+        since_ns = self._world.in_s(-max(lags))
         parts = path.strip("/").split("/")
         # The thing itself and what hangs on it: /v1/services/{id}, /v1/services/{id}/env-vars.
         for length in range(3, len(parts) + 1):
             target = "/" + "/".join(parts[:length])
+            if target in self._views and self._views[target][0] > since_ns:
+                continue  # what was seen before the first of several quick writes
             status, body = self._read(target)
             if len(self._views) >= KEPT_VIEWS:
                 self._views.clear()

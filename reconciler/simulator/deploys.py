@@ -54,7 +54,7 @@ def request(world: World, service: models.Service, options: Options) -> tuple[mo
     if waits:
         deploy.status = "queued"
         return deploy, False
-    _start(world, service, deploy, deploy.created_ns)
+    _start(world, service, deploy, world.now_ns())
     return deploy, True
 
 
@@ -129,12 +129,13 @@ def snapshot(world: World, service: models.Service) -> Json:
 
 
 def _start(world: World, service: models.Service, deploy: models.Deploy, at_ns: int) -> None:
-    deploy.started_ns = deploy.updated_ns = at_ns
+    shown_ns = max(at_ns, deploy.created_ns)
+    deploy.started_ns = deploy.updated_ns = shown_ns
     deploy.snapshot = snapshot(world, service)
     _apply_faults(world, service, deploy)
     instant = not deploy.plan
     if not instant:
-        service.updated_ns = max(at_ns, service.updated_ns)
+        service.updated_ns = max(shown_ns, service.updated_ns)
     native = service.details.get("runtime") in (*NATIVE_RUNTIMES, "docker") or service.type == "static_site"
     if native and not instant and deploy.plan[0][0] == "build_in_progress":
         events.emit(world, service, "build_started", {"buildId": _build_id(deploy), "trigger": _trigger(deploy)}, at_ns)
@@ -172,7 +173,7 @@ def _enter_next(world: World, service: models.Service, deploy: models.Deploy, at
         return
     status, length = deploy.plan.pop(0)
     deploy.status = str(status)
-    deploy.updated_ns = at_ns
+    deploy.updated_ns = max(at_ns, deploy.updated_ns)
     deploy.due_ns = 0 if length == FOREVER else world.in_s(float(length), after_ns=at_ns)
     if deploy.status == "pre_deploy_in_progress":
         events.emit(world, service, "pre_deploy_started", {"deployId": deploy.id}, at_ns)
@@ -250,7 +251,7 @@ def cancel(world: World, deploy: models.Deploy, *, start_next: bool = True) -> N
         details = {"deployId": deploy.id, "deployStatus": "canceled", "reason": {}}
         events.emit(world, service, "deploy_ended", details, now_ns)
     if start_next:
-        start_queued(world, service, now_ns)
+        start_queued(world, service, world.now_ns())
 
 
 def _build_id(deploy: models.Deploy) -> str:

@@ -98,7 +98,8 @@ def get_one(call: Call) -> Reply:
     """Answer GET /events/{id}; by setting an event needs a moment before it can be read."""
     world = call.world
     event = world.events.get(call.params["id"])
-    if event is None or world.now_ns() < world.in_s(world.settings.events_readable_after_s, after_ns=event.at_ns):
+    wait_s = world.settings.events_readable_after_s
+    if event is None or (wait_s and world.now_ns() < world.in_s(wait_s, after_ns=event.at_ns)):
         raise world.missing(call.params["id"])
     return Reply(200, view(event))
 

@@ -72,7 +72,10 @@ def cursor_of(list_name: str, item_id: str) -> str:
 def tail_of_cursor(cursor: str) -> str:
     """Read the end of the item's id out of a cursor; ValueError when it is not one."""
     try:
-        raw = base64.urlsafe_b64decode(cursor.encode())
-        return raw[CURSOR_HEAD:].decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+        raw = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True)
+        tail = raw[CURSOR_HEAD:].decode()
+    except (binascii.Error, UnicodeError) as error:
         raise ValueError(f"invalid cursor: {cursor}") from error
+    if len(tail) != CURSOR_TAIL:
+        raise ValueError(f"invalid cursor: {cursor}")
+    return tail

@@ -79,9 +79,9 @@ class Filters(Generic[T]):
         """Add the tests of a pair of time parameters such as createdBefore and createdAfter."""
         before, after = instant(self._call.query, f"{name}Before"), instant(self._call.query, f"{name}After")
         if before is not None:
-            self._tests.append(lambda item: 0 < read(item) < before)
+            self._tests.append(lambda item: 0 < times.rounded(read(item)) < before)
         if after is not None:
-            self._tests.append(lambda item: read(item) > after)
+            self._tests.append(lambda item: times.rounded(read(item)) > after)
         return self
 
     def common(self) -> Self:

@@ -128,7 +128,7 @@ def recover(call: Call) -> Reply:
         at_ns = times.parse(at)
     except ValueError as error:
         raise invalid("restoreTime must be an RFC 3339 time") from error
-    if not item.created_ns <= at_ns <= world.now_ns():
+    if not times.rounded(item.created_ns) <= at_ns <= world.now_ns():
         raise invalid("restoreTime is outside of the recovery window")
     wanted: Json = {
         "name": checks.text(body, "restoreName", f"{item.name}-recovered"), "ownerId": item.owner_id,
@@ -156,7 +156,7 @@ def list_exports(call: Call) -> Reply:
 def export(call: Call) -> Reply:
     """Answer POST /postgres/{id}/export."""
     world, item = call.world, _find(call)
-    now_ns = world.stamp_ns()
+    now_ns = world.now_ns()
     item.exports.append({"id": world.ids.new("exp", now_ns), "created_ns": now_ns})
     world.postgres.touch(item)
     return accepted()

@@ -80,7 +80,7 @@ def list_overrides(call: Call) -> Reply:
 
 
 def _owner_settings(world: World, owner_id: str) -> Json:
-    item = world.smalls.get(f"ntf-{owner_id}")
+    item = world.smalls.get(f"set-{owner_id}-notifications")
     default = {
         "emailEnabled": True,
         "notificationsToSend": "failure",
@@ -110,7 +110,7 @@ def patch_owner_settings(call: Call) -> Reply:
         ),
         "slackEnabled": checks.flag(body, "slackEnabled", old["slackEnabled"]),
     }
-    keep(world, f"ntf-{owner_id}", "notifications", owner_id, new)
+    keep(world, f"set-{owner_id}-notifications", "notifications", owner_id, new)
     return Reply(200, new)
 
 
@@ -161,7 +161,7 @@ def list_log_overrides(call: Call) -> Reply:
 def get_owner_stream(call: Call) -> Reply:
     """Answer GET /logs/streams/owner/{id}."""
     owner_id = call.params["id"]
-    return Reply(200, find(call, f"los-{owner_id}", "log_stream", owner_id).body)
+    return Reply(200, find(call, f"set-{owner_id}-logs", "log_stream", owner_id).body)
 
 
 def put_owner_stream(call: Call) -> Reply:
@@ -170,13 +170,13 @@ def put_owner_stream(call: Call) -> Reply:
     owner_id = world.accept_owner(call.params["id"])
     preview = checks.choice(body, "preview", ("send", "drop"))
     content = {"endpoint": checks.optional_text(body, "endpoint") or "", "ownerId": owner_id, "preview": preview}
-    return Reply(200, keep(world, f"los-{owner_id}", "log_stream", owner_id, content).body)
+    return Reply(200, keep(world, f"set-{owner_id}-logs", "log_stream", owner_id, content).body)
 
 
 def delete_owner_stream(call: Call) -> Reply:
     """Answer DELETE /logs/streams/owner/{id}."""
     owner_id = call.params["id"]
-    return drop(call, f"los-{owner_id}", "log_stream", owner_id)
+    return drop(call, f"set-{owner_id}-logs", "log_stream", owner_id)
 
 
 # Metrics stream
@@ -185,7 +185,7 @@ def delete_owner_stream(call: Call) -> Reply:
 def get_metrics_stream(call: Call) -> Reply:
     """Answer GET /metrics-stream/{id}."""
     owner_id = call.params["id"]
-    return Reply(200, find(call, f"mts-{owner_id}", "metrics_stream", owner_id).body)
+    return Reply(200, find(call, f"set-{owner_id}-metrics", "metrics_stream", owner_id).body)
 
 
 def put_metrics_stream(call: Call) -> Reply:
@@ -194,13 +194,13 @@ def put_metrics_stream(call: Call) -> Reply:
     owner_id = world.accept_owner(call.params["id"])
     provider = checks.choice(body, "provider", PROVIDERS)
     content = {"ownerId": owner_id, "provider": provider, "url": checks.optional_text(body, "url") or ""}
-    return Reply(200, keep(world, f"mts-{owner_id}", "metrics_stream", owner_id, content).body)
+    return Reply(200, keep(world, f"set-{owner_id}-metrics", "metrics_stream", owner_id, content).body)
 
 
 def delete_metrics_stream(call: Call) -> Reply:
     """Answer DELETE /metrics-stream/{id}."""
     owner_id = call.params["id"]
-    return drop(call, f"mts-{owner_id}", "metrics_stream", owner_id)
+    return drop(call, f"set-{owner_id}-metrics", "metrics_stream", owner_id)
 
 
 # Registry credentials

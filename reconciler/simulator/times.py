@@ -28,6 +28,11 @@ def micro(instant_ns: int) -> str:
     return _with_fraction(seconds, f"{micros:06d}")
 
 
+def rounded(instant_ns: int) -> int:
+    """Round an instant to what a reader of the API sees of it."""
+    return (instant_ns + MICRO_NS // 2) // MICRO_NS * MICRO_NS
+
+
 def nano(instant_ns: int) -> str:
     """Write an instant with all nine digits of its fraction."""
     seconds, nanos = divmod(instant_ns, SECOND_NS)
