@@ -401,6 +401,9 @@ class Store(Protocol):
     async def count_recent(self, verbs: Sequence[str], since: datetime) -> int:
         """Count journal rows of these verbs sent since a world time, over all tenants (for guards)."""
 
+    async def count_unasked(self, since: datetime) -> tuple[int, int]:
+        """Count tenants that got a plan nobody asked for since a world time, and all tenants that are not purged."""
+
     async def read_token(self, now: datetime) -> Throttle | None:
         """Take one GET token from this process's block, or say when."""
 

@@ -34,11 +34,6 @@ def mass_change(unasked: int, tenants: int, caps: Caps) -> bool:
     return unasked >= caps.mass_minimum and unasked > tenants * caps.mass_share
 
 
-def unasked(plan: Plan) -> bool:
-    """Say whether a plan acts although no spec asks for anything: drift alone."""
-    return bool(plan.actions) and all(action.reason in ("drift", "deleted behind our back") for action in plan.actions)
-
-
 def capped(plan: Plan, recent: Mapping[Verb, int], caps: Caps) -> tuple[Plan, Sequence[str]]:
     """Put waits on deletes and suspends beyond what ten minutes may hold; answer the guards that struck."""
     left = {

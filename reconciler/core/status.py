@@ -77,6 +77,7 @@ class Reason(StrEnum):
     RECOVERED = "Recovered"
     ROLLOUT = "Rollout"
     FAILED = "Failed"
+    UNASKED = "Unasked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

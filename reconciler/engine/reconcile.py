@@ -17,7 +17,10 @@ from reconciler.engine import desired as wanted
 from reconciler.engine import metering, refresh, report, settle
 from reconciler.engine.act import Acted, Ending, act, request_hash
 from reconciler.engine.options import Ports
-from reconciler.ports import Brake, Claim, Record, Throttle, Verdict
+from reconciler.ports import Brake, Claim, Record, Throttle, Verdict, WakeClass
+
+MASS_WINDOW = timedelta(hours=1)
+"""Within this world time plans that nobody asked for are counted over all tenants."""
 
 
 @dataclass(slots=True)
@@ -163,6 +166,8 @@ class Reconciler:
         ports = self._ports
         await self._plan(run)
         self._note_drift(run)
+        if self._unasked(run):
+            await self._guard_mass_change(run)
         for _ in range(ports.options.rounds_max):
             ready = [action for action in run.plan.actions if action.ready]
             if not ready:
@@ -187,6 +192,31 @@ class Reconciler:
         if settled:
             await ports.store.save_owned(run.claim, settled)
             run.owned |= {row.component: row for row in settled}
+
+    def _unasked(self, run: Pass) -> bool:
+        """Say whether this tenant, settled before, got a plan although nobody changed or asked anything."""
+        record, status = run.record, run.record.status
+        return (
+            any(action.ready for action in run.plan.actions)
+            and status is not None
+            and (status.observed_generation, status.revision) == (record.generation, record.revision)
+            and status.conditions[1].status == "True"
+            and run.claim.wake_class is not WakeClass.USER
+        )
+
+    async def _guard_mass_change(self, run: Pass) -> None:
+        """Stop all effects when too many tenants get a plan without a spec having changed, and ask a person."""
+        ports = self._ports
+        run.events.append(Event(reason=Reason.UNASKED, message="a plan without a change of the spec", warning=True))
+        unasked, tenants = await ports.store.count_unasked(ports.clock.now() - MASS_WINDOW)
+        if not guard.mass_change(unasked + 1, tenants, ports.options.caps):
+            return
+        why = f"{unasked + 1} of {tenants} tenants got a plan within an hour although no spec changed"
+        await ports.store.set_brake(Brake.OBSERVE, why, "mass change guard")
+        ports.telemetry.guarded("mass_change")
+        ports.telemetry.problem("brake", state="observe", why=why)
+        run.record = replace(run.record, brake=Brake.OBSERVE, brake_why=why)
+        await self._plan(run)
 
     def _take(self, run: Pass, action: Action, acted: Acted) -> int:
         """Take in what an action led to; answers 1 when something changed."""

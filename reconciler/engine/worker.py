@@ -42,7 +42,7 @@ class Worker:
         self.progress_at = time.monotonic()
         self.swept = asyncio.Event()
         self._reconciler = Reconciler(ports)
-        self._sweeper = Sweeper(ports, owner)
+        self.sweeper = Sweeper(ports, owner)
         self._random = random.Random(seed)  # noqa: S311 jitter, not a secret
         self._passes: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -116,6 +116,12 @@ class Worker:
                 await asyncio.wait_for(self._wake.wait(), self._idle_s())
             except TimeoutError:
                 return
+
+    async def turn(self) -> int:
+        """Run the passes that are due now, once, and wait for their end; answers how many ran."""
+        started = await self._claim_some(self.ports.options.workers - len(self._passes))
+        await asyncio.gather(*self._passes.values())
+        return started
 
     async def _claim_some(self, free: int) -> int:
         """Draw classes until every free place is taken or every class has been asked in vain."""
@@ -198,14 +204,14 @@ class Worker:
                 self.ports.telemetry.problem("lease_lost", tenant=tenant)
 
     async def _sweep(self) -> None:
-        if await self._sweeper.due():
+        if await self.sweeper.due():
             try:
-                await self._sweeper.sweep()
+                await self.sweeper.sweep()
             except RenderError:
                 await self._pause(min(5.0, 30.0 / max(1.0, self.ports.clock.speed())))
                 return
             self._wake.set()
-        if not await self._sweeper.due():
+        if not await self.sweeper.due():
             self.swept.set()
         await self._pause(max(0.2, min(5.0, 10.0 / max(1.0, self.ports.clock.speed()))))
 

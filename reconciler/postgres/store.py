@@ -10,8 +10,9 @@ from reconciler.postgres.journal import Journal
 from reconciler.postgres.ledger import Ledger
 from reconciler.postgres.records import Records
 from reconciler.postgres.rollouts import Rollouts
+from reconciler.postgres.unasked import Unasked
 from reconciler.postgres.wakes import Wakes
 
 
-class PostgresStore(Claims, Journal, Records, Ledger, Rollouts, Wakes):
+class PostgresStore(Claims, Journal, Records, Ledger, Rollouts, Unasked, Wakes):
     """The operator's memory. `PostgresStore(pool, reader, vault, workspace, guard_band_s)`, see `Adapter`."""

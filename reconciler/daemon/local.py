@@ -1,0 +1,181 @@
+"""Brings a world of its own for `--local`: embedded PostgreSQL, the simulator as a process, keys, all in one folder."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from reconciler.core.errors import ReconcilerError
+from reconciler.core.values import Sensitive
+from reconciler.postgres import migrate, roles, vault
+from reconciler.postgres.embedded import EmbeddedPostgres
+from reconciler.settings import Settings
+
+HOST = "127.0.0.1"
+SIMULATOR_START_S = 20.0
+PORT_FREE_S = 5.0
+SIMULATED_KEY = "rnd_simulated"
+ROLE_NAMES = ("operator", "signup")
+
+
+class LocalProblem(ReconcilerError):
+    """The local world cannot be started; the message says what to do."""
+
+
+@dataclass(slots=True)
+class LocalWorld:
+    """Everything a local run owns. `settings` are the ones to run with."""
+
+    settings: Settings
+    home: Path
+    urls: dict[str, str] = field(default_factory=dict)
+    postgres: EmbeddedPostgres | None = None
+    simulator: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> None:
+        """Stop the simulator, then Postgres."""
+        if self.simulator is not None:
+            stop_process(self.simulator)
+        if self.postgres is not None:
+            self.postgres.stop()
+
+
+def private_folder(path: Path) -> Path:
+    """Make the home folder; the files in it that hold secrets are readable by their owner alone."""
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, at once or not at all."""
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    fresh.replace(path)
+
+
+def start(settings: Settings) -> LocalWorld:
+    """Start what is missing: a Postgres without DATABASE_URL, a simulator without RENDER_API_KEY."""
+    home = private_folder(settings.home)
+    world = LocalWorld(settings=settings, home=home)
+    try:
+        changes: dict[str, object] = {"encryption_key_file": _encryption_key(settings, home)}
+        if not settings.database_url:
+            changes["database_url"] = _start_postgres(world)
+        if not settings.render_api_key.get_secret_value():
+            changes["render_api_url"] = _start_simulator(world)
+            changes["render_api_key"] = SIMULATED_KEY
+        world.settings = settings.model_copy(update=_typed(changes))
+    except BaseException:
+        world.stop()
+        raise
+    return world
+
+
+def _typed(changes: dict[str, object]) -> dict[str, object]:
+    """Wrap what the settings keep as secrets."""
+    from pydantic import SecretStr
+
+    key = changes.get("render_api_key")
+    return {**changes, "render_api_key": SecretStr(key)} if isinstance(key, str) else changes
+
+
+def _encryption_key(settings: Settings, home: Path) -> Path | None:
+    if settings.encryption_key.get_secret_value() or settings.encryption_key_file is not None:
+        return settings.encryption_key_file
+    path = home / "encryption.key"
+    vault.make_key_file(path)
+    return path
+
+
+def _start_postgres(world: LocalWorld) -> str:
+    world.postgres = EmbeddedPostgres(world.home / "pg")
+    url = world.postgres.start()
+    migrate.upgrade(url)
+    passwords = _role_passwords(world.home / "roles.json")
+    roles.set_role_passwords(url, passwords)
+    world.urls |= {"admin": url}
+    world.urls |= {role: roles.role_url(url, role, password) for role, password in passwords.items()}
+    return url
+
+
+def _role_passwords(path: Path) -> dict[str, Sensitive]:
+    """Make the passwords of the SQL roles once, and keep them."""
+    if not path.exists():
+        write_private(path, json.dumps({role: secrets.token_urlsafe(18) for role in ROLE_NAMES}))
+    kept: dict[str, str] = json.loads(path.read_text())
+    return {role: Sensitive(kept[role]) for role in ROLE_NAMES}
+
+
+def _wait_for_port(port: int, setting: str) -> None:
+    """Wait a moment for a predecessor to let go of a port; then say who must move."""
+    deadline = time.monotonic() + PORT_FREE_S
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise LocalProblem(
+                        f"{HOST}:{port} is in use by another program; stop it, or set {setting} to a free port"
+                    ) from error
+        time.sleep(0.1)
+
+
+def _start_simulator(world: LocalWorld) -> str:
+    settings = world.settings
+    port = settings.simulator_port or _free_port()
+    _wait_for_port(port, "RECONCILER_SIMULATOR_PORT")
+    log = (world.home / "simulator.log").open("ab")
+    # The arguments are our own; stdin is the leash: when this process dies, the simulator sees it close and ends.
+    world.simulator = subprocess.Popen(  # noqa: S603
+        [
+            sys.executable, "-m", "reconciler.simulator", "--host", HOST, "--port", str(port),
+            "--speed", str(settings.simulator_speed), "--state", str(world.home / "simulator.db"), "--exit-with-parent",
+        ],
+        stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+    )  # fmt: skip
+    log.close()
+    base = f"http://{HOST}:{port}"
+    _wait_for_simulator(world, base)
+    world.urls["simulator"] = base
+    return f"{base}/v1"
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for_simulator(world: LocalWorld, base: str) -> None:
+    deadline = time.monotonic() + SIMULATOR_START_S
+    while time.monotonic() < deadline:
+        if world.simulator is not None and world.simulator.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{base}/_sim/health", timeout=2.0).json().get("name") == "render-simulator":
+                return
+        except (httpx.HTTPError, ValueError):
+            time.sleep(0.05)
+    raise LocalProblem(f"the simulator did not come up on {base}; its words are in {world.home / 'simulator.log'}")
+
+
+def stop_process(process: subprocess.Popen[bytes]) -> None:
+    """Let a child end by itself, then by force."""
+    process.terminate()
+    try:
+        process.wait(5.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(5.0)

@@ -1,0 +1,289 @@
+"""Runs the daemon's process: starts in order, watches, stops in order; every failure to start is one clear message."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from reconciler.core.errors import Denied, ReconcilerError, RenderError
+from reconciler.core.values import Sensitive
+from reconciler.daemon import local, progress
+from reconciler.daemon.options import Options
+from reconciler.daemon.serving import Serving
+from reconciler.daemon.wiring import Wiring, owner_name, simulator_of, wire
+from reconciler.doors import Actor
+from reconciler.engine.worker import Worker
+from reconciler.manifest import load_local_secrets
+from reconciler.ports import Brake
+from reconciler.postgres import migrate
+from reconciler.settings import Settings
+from reconciler.telemetry import logs
+
+LOCAL = Actor(name="local run", via="cli")
+FIRST_START = "first start on this workspace: look at what it would do, then release"
+RETRY_S = 2.0
+SHOW_EVERY_S = 0.4
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of the daemon, from start to stop."""
+
+    settings: Settings
+    options: Options
+    world: local.LocalWorld | None
+    out: progress.Progress = field(default_factory=progress.Progress)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    code: int = 0
+
+
+def run(settings: Settings, options: Options) -> int:
+    """Run the daemon until a signal (or until all is settled, with `once`); answers the exit code."""
+    world: local.LocalWorld | None = None
+    try:
+        if options.local:
+            world = local.start(settings)
+            settings = world.settings
+        _configure_logs(settings, world)
+        return asyncio.run(_main(Run(settings, options, world)))
+    except (ReconcilerError, psycopg.Error, OSError) as error:
+        print(f"reconciler: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if world is not None:
+            world.stop()
+            (world.home / "daemon.pid").unlink(missing_ok=True)
+
+
+def _configure_logs(settings: Settings, world: local.LocalWorld | None) -> None:
+    """Send logs to standard error, but out of the way of the picture that a local run draws."""
+    as_json = {"auto": None, "console": False, "json": True}[settings.log_format]
+    if world is None:
+        logs.configure(settings.log_level, as_json=as_json)
+        return
+    stream = (world.home / "daemon.log").open("a", buffering=1)
+    logs.configure(settings.log_level, stream=stream, as_json=True if as_json is None else as_json)
+
+
+async def _main(run: Run) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, run.stopping.set)
+    if run.world is None:
+        await asyncio.to_thread(migrate.upgrade, run.settings.database_url)
+    wiring = await wire(run.settings)
+    worker: Worker | None = None
+    serving: Serving | None = None
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        if not await _greet_render(run, wiring):
+            return 1 if run.code else 0
+        await _first_start(wiring)
+        await release_dead(wiring)
+        if run.options.role in ("all", "engine"):
+            worker = Worker(wiring.ports, owner_name())
+            tasks.append(asyncio.create_task(worker.run(), name="worker"))
+        serving = Serving(run.settings, wiring, worker, local=run.options.local)
+        await serving.start(with_api=run.options.role in ("all", "api"))
+        if run.world is not None:
+            await _open_local(run, run.world, wiring, serving)
+        await _watch(run, wiring, tasks)
+        return run.code
+    finally:
+        await _stop(run, wiring, worker, serving, tasks)
+
+
+async def _greet_render(run: Run, wiring: Wiring) -> bool:
+    """Ask Render who we are; wait while it is unreachable, give up when it refuses the key."""
+    if run.options.role == "api":
+        return True
+    said = False
+    while not run.stopping.is_set():
+        try:
+            workspace = await wiring.render.check()
+        except Denied as error:
+            print(
+                f"reconciler: Render refuses RENDER_API_KEY ({error.status}: {error.message}); "
+                "make a new key in the Render Dashboard, Account Settings, API Keys",
+                file=sys.stderr,
+            )
+            run.code = 1
+            return False
+        except RenderError as error:
+            if not said:
+                run.out.say(f"render    {run.settings.render_api_url} does not answer ({error.message}); trying again")
+                said = True
+            await _pause(run, RETRY_S)
+            continue
+        wiring.use_workspace(workspace)
+        return True
+    return False
+
+
+async def _pause(run: Run, real_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(run.stopping.wait(), real_s)
+
+
+async def _first_start(wiring: Wiring) -> None:
+    """Begin in `observe` on a real workspace that this database has never seen."""
+    if wiring.simulator:
+        return
+    from reconciler.core.kinds import Kind
+
+    if await wiring.store.swept_at(Kind.WEB) is None:
+        await wiring.store.set_brake(Brake.OBSERVE, FIRST_START, "operator")
+        wiring.telemetry.problem("brake", state="observe", why=FIRST_START)
+
+
+async def release_dead(wiring: Wiring) -> int:
+    """Give back the leases of processes of this host that are no more; answers how many processes that were."""
+    host = owner_name().split(":", 1)[0]
+    async with wiring.pool.connection() as connection:
+        rows = await connection.execute(
+            "SELECT DISTINCT lease_owner AS owner FROM reconciler.tenant_queue WHERE lease_owner IS NOT NULL"
+        )
+        owners = [str(row["owner"]) for row in await rows.fetchall()]
+    dead = [one for one in owners if one.startswith(f"{host}:") and not _alive(int(one.split(":")[1]))]
+    for owner in dead:
+        await wiring.store.release_all(owner)
+        wiring.telemetry.log("released_dead", owner=owner)
+    return len(dead)
+
+
+def _alive(pid: int) -> bool:
+    """Say whether a process of this host lives and is not this one under a recycled number."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+async def _open_local(run: Run, world: local.LocalWorld, wiring: Wiring, serving: Serving) -> None:
+    """Write down the addresses, make the admin key once, give the example secrets, apply the documents."""
+    (world.home / "daemon.pid").write_text(f"{os.getpid()}\n")
+    world.urls["api"] = serving.url
+    if run.settings.database_url and "admin" not in world.urls:
+        world.urls["admin"] = run.settings.database_url
+    local.write_private(world.home / "urls.json", _json(world.urls))
+    own_postgres, own_render = world.postgres is not None, world.simulator is not None
+    say = run.out.say
+    where = f"embedded, {world.home}/pg" if own_postgres else "yours"
+    say(f"postgres  {where:<34} DATABASE_URL=...    uses yours")
+    speed = f"simulated, {wiring.clock.speed():g}x, real limits" if own_render else "yours"
+    say(f"render    {speed:<34} RENDER_API_KEY=...  uses yours, read-only until you say so")
+    key = await _admin_key(world, wiring)
+    if key is not None:
+        say(f"admin key {key.reveal()}   (shown once; kept in {world.home}/admin.key)")
+    applied: Sequence[str] = ()
+    if run.options.apply is not None and run.options.applier is not None:
+        await _give_secrets(run.options.apply, wiring)
+        applied = await run.options.applier(wiring.registry, LOCAL, run.options.apply)
+    say(f"console   {serving.url:<34} {applied[0] if applied else 'nothing was applied'}")
+    for line in applied[1:]:
+        say(f"          {line}")
+    say("")
+
+
+def _json(urls: dict[str, str]) -> str:
+    import json
+
+    return json.dumps(urls, indent=1, sort_keys=True)
+
+
+async def _admin_key(world: local.LocalWorld, wiring: Wiring) -> Sensitive | None:
+    """Make the admin key of a fresh home; None when there is one already."""
+    path = world.home / "admin.key"
+    if path.exists() and await wiring.registry.find_key(Sensitive(path.read_text().strip())) is not None:
+        return None
+    _, secret = await wiring.registry.create_key("local admin", ["admin"], LOCAL)
+    local.write_private(path, secret.reveal() + "\n")
+    return secret
+
+
+async def _give_secrets(folder: Path, wiring: Wiring) -> None:
+    """Put the example secrets of a rehearsal in place, where nobody set them yet."""
+    file = folder / "local-secrets.yaml"
+    if not file.exists() or not wiring.simulator:
+        return
+    for one in load_local_secrets(file.read_text(), file=str(file)):
+        if one.key not in await wiring.registry.list_secrets(one.scope, one.owner):
+            await wiring.registry.set_secret(one.scope, one.owner, one.key, one.value, LOCAL)
+
+
+async def _watch(run: Run, wiring: Wiring, tasks: list[asyncio.Task[None]]) -> None:
+    """Show how everybody stands until all have settled; then go on quietly, or end with `once`."""
+    settled = run.world is None and not run.options.once
+    started = time.monotonic()
+    while not run.stopping.is_set():
+        for task in tasks:
+            if task.done():
+                task.result()
+                raise ReconcilerError(f"the {task.get_name()} ended by itself")
+        if not settled:
+            settled = await _show(run, wiring, time.monotonic() - started)
+            if settled and run.options.once:
+                return
+        await _pause(run, SHOW_EVERY_S if not settled else 1.0)
+
+
+async def _show(run: Run, wiring: Wiring, elapsed_s: float) -> bool:
+    lines = await progress.picture(wiring.registry)
+    run.out.show(lines)
+    over = run.options.once and elapsed_s > run.options.timeout_s
+    if not over and not all(line.settled for line in lines):
+        return False
+    run.out.finish(lines)
+    bad = [line.tenant for line in lines if not line.fine]
+    fine = len(lines) - len(bad)
+    run.out.say(f"\n{fine} of {len(lines)} tenants are where they should be, after {elapsed_s:.0f} s")
+    if bad:
+        run.out.say(f"not yet: {', '.join(bad)}; look: reconciler describe tenant {bad[0]}")
+        run.code = 1
+    if not run.options.once:
+        run.code = 0
+        _where_to_look(run)
+    return True
+
+
+def _where_to_look(run: Run) -> None:
+    say = run.out.say
+    home = run.settings.home
+    say("")
+    say("Look:  reconciler get tenants      reconciler describe tenant NAME      reconciler events --watch")
+    say("Try:   reconciler plan acme --set tier=pro      reconciler simulate human suspend backend-acme")
+    say(f"Logs:  {home}/daemon.log      SQL: make psql      Stop: Ctrl-C")
+
+
+async def _stop(
+    run: Run, wiring: Wiring, worker: Worker | None, serving: Serving | None, tasks: list[asyncio.Task[None]]
+) -> None:
+    """Stop claiming, finish or settle effects, release leases; HTTP and metrics last."""
+    if worker is not None:
+        worker.stop()
+    steps: list[Callable[[], Awaitable[object]]] = [lambda: asyncio.gather(*tasks, return_exceptions=True)]
+    if serving is not None:
+        steps.append(serving.stop)
+    steps.append(wiring.close)
+    for step in steps:
+        try:
+            await asyncio.wait_for(step(), run.settings.shutdown_s)
+        except TimeoutError:
+            wiring.telemetry.problem("shutdown_slow")
+    if run.world is not None:
+        run.out.say("stopped; everything is kept in " + str(run.settings.home))
+
+
+__all__ = ["run", "simulator_of"]
