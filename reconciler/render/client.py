@@ -6,13 +6,15 @@ reads up to three times (calls). Errors are `core.errors`, secrets removed (fail
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from reconciler.core.actions import Action
 from reconciler.core.kinds import Kind
 from reconciler.core.observed import Deploy, Detail, Observed
 from reconciler.core.values import Sensitive
-from reconciler.ports import Clock, Plaintext, Reply
+from reconciler.ports import Clock, Plaintext, Render, Reply
 from reconciler.render.calls import Calls, Hooks, Settings
+from reconciler.render.clock import RenderClock, SimulatedClock
 from reconciler.render.probe import Probe
 from reconciler.render.reads import Reads
 from reconciler.render.sends import Sends
@@ -98,3 +100,9 @@ class RenderClient:
     async def probe(self, url: str) -> int | None:
         """GET a tenant's own URL; the status, or None when nothing answered; Refused for what must not be asked."""
         return await self._probe.ask(url)
+
+
+if TYPE_CHECKING:
+    # the contracts, checked where they are kept
+    _render: type[Render] = RenderClient
+    _clocks: tuple[type[Clock], ...] = (RenderClock, SimulatedClock)

@@ -5,9 +5,10 @@ first and everything that the action does not name is sent back as it was.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from reconciler.core.actions import Action, Verb
-from reconciler.core.errors import Refused, shown
+from reconciler.core.errors import Gone, Refused, shown
 from reconciler.core.observed import Deploy, Detail, Observed
 from reconciler.core.values import Json, Sensitive
 from reconciler.ports import Clock, Plaintext, Reply
@@ -61,7 +62,7 @@ class Parts:
         return reply(result, detail=Detail(fields={"autoscaling": stands}))
 
     async def _remove_autoscaling(self, action: Action, plaintext: Plaintext) -> Reply:
-        return reply(await self._calls.write("DELETE", path("services", action.id, "autoscaling")))
+        return await removed(self._calls, path("services", action.id, "autoscaling"))
 
     # ------------------------------------------------------------ variables and files
 
@@ -92,12 +93,14 @@ class Parts:
 
     async def _remove_group_var(self, action: Action, plaintext: Plaintext) -> Reply:
         [key] = action.removes
-        return reply(await self._calls.write("DELETE", path("env-groups", action.id, "env-vars", key)))
+        return await removed(self._calls, path("env-groups", action.id, "env-vars", key))
 
     async def _link_group(self, action: Action, plaintext: Plaintext) -> Reply:
         """Link or unlink; the answer's body is not needed and was never recorded."""
         where = path("env-groups", action.id, "services", text(action, "serviceId"))
-        return reply(await self._calls.write("POST" if action.verb is Verb.LINK_GROUP else "DELETE", where))
+        if action.verb is Verb.UNLINK_GROUP:
+            return await removed(self._calls, where)
+        return reply(await self._calls.write("POST", where))
 
     # ------------------------------------------------------------ disks
 
@@ -109,8 +112,8 @@ class Parts:
         return disk_reply(await self._calls.write("PATCH", path("disks", text(action, "diskId")), disk_fields(action)))
 
     async def _remove_disk(self, action: Action, plaintext: Plaintext) -> Reply:
-        result = await self._calls.write("DELETE", path("disks", text(action, "diskId")))
-        return reply(result, detail=Detail(fields={"disk": None}))
+        where = path("disks", text(action, "diskId"))
+        return replace(await removed(self._calls, where), detail=Detail(fields={"disk": None}))
 
     # ------------------------------------------------------------ domains, rules
 
@@ -123,7 +126,7 @@ class Parts:
 
     async def _remove_domain(self, action: Action, plaintext: Plaintext) -> Reply:
         where = path("services", action.id, "custom-domains", text(action, "name"))
-        return reply(await self._calls.write("DELETE", where))
+        return await removed(self._calls, where)
 
     async def _set_headers(self, action: Action, plaintext: Plaintext) -> Reply:
         body = bodies.headers(action.payload["headers"])
@@ -177,6 +180,14 @@ def reply(
         limits=result.limits,
         request_id=result.request_id,
     )
+
+
+async def removed(calls: Calls, where: str) -> Reply:
+    """Delete; what is not there any more counts as deleted (Render API 5.4)."""
+    try:
+        return reply(await calls.write("DELETE", where))
+    except Gone as gone:
+        return Reply(request_id=gone.request_id)
 
 
 def disk_fields(action: Action) -> bodies.Body:

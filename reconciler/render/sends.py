@@ -7,14 +7,14 @@ read for a body (the list that a PUT replaces, a credential's id) is read before
 from collections.abc import Mapping
 
 from reconciler.core.actions import Action, Verb
-from reconciler.core.errors import Gone, Refused, RenderError
+from reconciler.core.errors import Refused, RenderError
 from reconciler.core.kinds import SERVICES, SUSPENDABLE, Kind
 from reconciler.core.observed import Deploy, Detail, Observed
 from reconciler.core.values import Json
 from reconciler.ports import Clock, Plaintext, Reply
 from reconciler.render import bodies, normalise, wire
 from reconciler.render.calls import Calls, Result, path
-from reconciler.render.parts import Effect, Parts, reply, secrets_of, texts
+from reconciler.render.parts import Effect, Parts, removed, reply, secrets_of, texts
 from reconciler.render.reads import COLLECTIONS, Reads
 
 
@@ -164,11 +164,7 @@ class Sends:
         return reply(await self._calls.write("POST", where))
 
     async def _delete(self, action: Action, plaintext: Plaintext) -> Reply:
-        """Delete; what is not there any more counts as deleted (Render API 5.4)."""
-        try:
-            return reply(await self._calls.write("DELETE", path(COLLECTIONS[action.kind], action.id)))
-        except Gone as gone:
-            return Reply(request_id=gone.request_id)
+        return await removed(self._calls, path(COLLECTIONS[action.kind], action.id))
 
     async def _export(self, action: Action, plaintext: Plaintext) -> Reply:
         if action.kind is not Kind.POSTGRES:

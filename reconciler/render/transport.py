@@ -19,6 +19,9 @@ from reconciler import __name__ as PRODUCT
 Query = Mapping[str, str]
 WEDGED_AFTER = 3
 """Pool timeouts in a row after which the pool counts as wedged and is replaced."""
+KEEPALIVE_S = 3.0
+"""Idle connections are dropped before the other side does it (many servers: after 5 s): a write that meets a
+connection just being closed would be one whose outcome nobody knows."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -144,7 +147,9 @@ class Transport:
         if client is None:
             client = self._clients[local] = httpx.AsyncClient(
                 limits=httpx.Limits(
-                    max_connections=self._max_connections, max_keepalive_connections=self._max_connections
+                    max_connections=self._max_connections,
+                    max_keepalive_connections=self._max_connections,
+                    keepalive_expiry=KEEPALIVE_S,
                 ),
                 headers={"user-agent": PRODUCT},
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # no server may mark us

@@ -194,6 +194,11 @@ class Simulator:
     def human(self, action: str, service: str, **more: object) -> None:
         httpx.post(f"{self.root}/_sim/human", json={"action": action, "service": service, **more}).raise_for_status()
 
+    def verify(self, service: str, domain: str) -> None:
+        """Ask Render to look at a domain's DNS, as a person does in the dashboard."""
+        where = f"{self.url}/services/{service}/custom-domains/{domain}/verify"
+        httpx.post(where, headers={"authorization": f"Bearer {KEY}"}).raise_for_status()
+
     def fault(self, fault: str, **more: object) -> None:
         httpx.post(f"{self.root}/_sim/faults", json={"fault": fault, **more}).raise_for_status()
 
@@ -210,6 +215,8 @@ def simulator_process() -> Iterator[Simulator]:
         "--exit-with-parent",
         "--seed",
         "7",
+        "--owner-id",
+        OWNER,
         "--start",
         "2026-06-09T16:00:10Z",
     ]
