@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from reconciler.core import blueprint as language
 from reconciler.core import compile as compiler
-from reconciler.core.blueprint.spots import at, described, nearest
+from reconciler.core.blueprint.spots import at, capped, described, nearest
 from reconciler.core.errors import Invalid, Problem, shown
 from reconciler.core.spec import BlueprintSpec, TenantSpec
-from reconciler.core.template import Template
+from reconciler.core.template import Component, Template
 from reconciler.core.values import Json
 from reconciler.manifest.documents import Document, locate
 from reconciler.manifest.models import fits
@@ -39,16 +39,32 @@ def check_blueprint(document: Mapping[str, Json], *, name: str = "blueprint") ->
     """
     spec = Reader().blueprint(name, document)
     problems: dict[Problem, None] = {}
+    components: dict[str, Component] = {}
     for environment in language.environments(spec.template) or ("",):
         try:
-            language.normalise(spec.template, environment=environment)
+            template = language.normalise(spec.template, environment=environment)
         except Invalid as wrong:
             problems.update(dict.fromkeys(map(below_spec, wrong.problems)))
+        else:
+            components |= {one.path: one for one in template.components.values()}
     if not problems:
-        problems.update(dict.fromkeys(map(below_spec, compiler.check(spec))))
+        found = (_at_its_layer(one, components, spec.env) for one in compiler.check(spec))
+        problems.update(dict.fromkeys(map(below_spec, found)))
     if problems:
-        raise Invalid(problems)
+        raise Invalid(capped(problems))
     return spec
+
+
+def _at_its_layer(
+    problem: Problem, components: Mapping[str, Component], env: Mapping[str, Mapping[str, str]]
+) -> Problem:
+    """Let a problem of a variable name the `spec.env` that set it, which lies over the template."""
+    place, _, key = problem.path.partition(".envVars.")
+    component = components.get(place)
+    for name in (component.key, ALL) if component is not None and key else ():
+        if key in env.get(name, {}):
+            return replace(problem, path=at(at("spec.env", name), key))
+    return problem
 
 
 def warnings(document: Mapping[str, Json]) -> list[Problem]:
@@ -89,18 +105,17 @@ def check_tenant_against(columns: Mapping[str, Json], document: Mapping[str, Jso
         return [*problems, Problem(path="spec.environment", message=message, value=value, remedy=has)]
     template = language.normalise(blueprint.template, environment=tenant.environment)
     problems += _components(tenant, template)
-    return problems or _compiled(tenant, blueprint)
+    return problems or _compiled(tenant, blueprint, template)
 
 
-def _compiled(tenant: TenantSpec, blueprint: BlueprintSpec) -> list[Problem]:
+def _compiled(tenant: TenantSpec, blueprint: BlueprintSpec, template: Template) -> list[Problem]:
     """Compile the stack that nothing else was found wrong with; paths inside the template name the Blueprint."""
+    components = {one.path: one for one in template.components.values()}
     try:
         compiler.compile_stack(blueprint, 0, tenant)
     except Invalid as wrong:
-        return [
-            one if _is_own(one) else replace(one, path=f"blueprint {blueprint.name} {one.path}")
-            for one in wrong.problems
-        ]
+        found = [_at_its_layer(one, components, tenant.env) for one in capped(wrong.problems)]
+        return [one if _is_own(one) else replace(one, path=f"blueprint {blueprint.name} {one.path}") for one in found]
     return []
 
 

@@ -25,6 +25,7 @@ from reconciler.manifest.types import (
     Region,
     Slug,
     Step,
+    TierName,
     UrlPath,
     refuse,
 )
@@ -196,7 +197,7 @@ class BlueprintModel(Model):
     secret_files: dict[ComponentName, dict[Line, str]] = Field(
         default_factory=dict, description="Secret files by component and file name; ${secrets.NAME} is filled in."
     )
-    tiers: dict[Slug, TierModel] = Field(default_factory=dict, description="Named variations; none needed.")
+    tiers: dict[TierName, TierModel] = Field(default_factory=dict, description="Named variations; none needed.")
     rollout: RolloutModel = Field(default=RolloutModel(), description=RolloutModel.__doc__)
     drift: DriftPolicy = Field(
         default=DriftPolicy.HEAL,
@@ -250,7 +251,7 @@ class TenantModel(Model):
     )
     display_name: Line | None = Field(default=None, description="The customer's name as people write it.")
     blueprint: Slug = Field(description="The Blueprint to stand on; cannot change.")
-    tier: Slug | None = Field(
+    tier: Line | None = Field(
         default=None, description="One of the Blueprint's tiers; a change is an up- or downgrade."
     )
     region: Region | None = Field(

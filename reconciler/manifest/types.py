@@ -24,6 +24,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 _LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+_TIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,38}")
 _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 TEXT_MAX = 200
 
@@ -210,5 +211,8 @@ LabelValue = Annotated[
     matching(
         _LABEL_VALUE, "is not a label's value", "use at most 63 letters, digits, -, _ and .; put numbers in quotes"
     ),
+]
+TierName = Annotated[
+    str, matching(_TIER, "is not a tier's name", "use a-z, 0-9, - and _; begin with a letter or digit")
 ]
 ParamName = Annotated[str, matching(_PARAM_NAME, "is not a parameter's name", "use letters, digits and _")]

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.core.blueprint.spots import at, described, nearest
+from reconciler.core.blueprint.spots import at, capped, described, nearest
 from reconciler.core.errors import Invalid, Problem
 from reconciler.core.values import Json
 
@@ -52,7 +52,7 @@ def validate(model: type[M], data: Json, prefix: str = "") -> M:
         return model.model_validate_json(json.dumps(data))
     except ValidationError as error:
         found = [_problem(one, model, prefix) for one in error.errors(include_url=False)]
-        raise Invalid(dict.fromkeys(found)) from None
+        raise Invalid(capped(found)) from None
 
 
 def _problem(error: ErrorDetails, model: type[BaseModel], prefix: str) -> Problem:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from reconciler.core.blueprint.spots import at, described
+from reconciler.core.blueprint.spots import at, capped, described
 from reconciler.core.errors import Invalid, Problem, shown
 from reconciler.core.values import Json
 
@@ -85,7 +85,9 @@ class _Reading:
         )
 
     def stop(self, line: int, message: str, *, path: str = "", remedy: str = "") -> _Stop:
+        """Make the problem that ends the reading; it comes first, whatever else was found."""
         self.problem(line, message, path=path, remedy=remedy)
+        self.problems.insert(0, self.problems.pop())
         return _Stop()
 
 
@@ -102,7 +104,7 @@ def parse_all(text: str, *, file: str, verbatim: Verbatim = lambda path: False) 
     except (yaml.YAMLError, UnicodeError) as error:
         _syntax(reading, error)
     if reading.problems:
-        raise Invalid(reading.problems)
+        raise Invalid(capped(reading.problems))
     return documents
 
 
@@ -298,7 +300,8 @@ def unfit(value: Json) -> Iterator[Problem]:
     waiting: list[tuple[Json, str, int]] = [(value, "", 0)]
     while waiting:
         one, path, depth = waiting.pop()
-        inner = one.items() if isinstance(one, dict) else enumerate(one) if isinstance(one, list) else ()
+        inner: list[tuple[str | int, Json]] = []
+        inner.extend(one.items() if isinstance(one, dict) else enumerate(one) if isinstance(one, list) else ())
         texts = [one] if isinstance(one, str) else [key for key, _ in inner if isinstance(key, str)]
         if depth > MAX_DEPTH:
             yield Problem(path=path[:PATH_SHOWN_MAX], message=f"is nested deeper than {MAX_DEPTH} levels")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.core.blueprint import component, env, readers
 from reconciler.core.blueprint.fields import PREVIEW_FIELDS
-from reconciler.core.blueprint.spots import Findings, Spot, a, described, is_mapping, nearest
+from reconciler.core.blueprint.spots import Findings, Spot, a, capped, described, is_mapping, nearest
 from reconciler.core.errors import Invalid, shown
 from reconciler.core.kinds import Kind
 from reconciler.core.template import Component, EnvForm, FromDatabase, Template
@@ -49,7 +49,7 @@ def normalise(document: Mapping[str, Json], *, environment: str = "") -> Templat
     if not is_mapping(document):
         message, remedy = "the document must be a mapping", "begin with `services:` and list the services below it"
         Spot("template", findings).problem(message, described(document), remedy)
-        raise Invalid(findings.problems)
+        raise Invalid(capped(findings.problems))
     _root_fields(document, root)
     _lists(document, root, stack)
     if document.get("ungrouped") is not None:
@@ -62,7 +62,7 @@ def normalise(document: Mapping[str, Json], *, environment: str = "") -> Templat
     components = _keyed(stack)
     _check_references(components, findings)
     if findings.problems:
-        raise Invalid(findings.problems)
+        raise Invalid(capped(findings.problems))
     return Template(
         components=components,
         network_isolation=stack.network_isolation,

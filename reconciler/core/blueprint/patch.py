@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from reconciler.core.blueprint import component
 from reconciler.core.blueprint.fields import MERGED
-from reconciler.core.blueprint.spots import Findings, Spot, described, is_mapping
+from reconciler.core.blueprint.spots import Findings, Spot, capped, described, is_mapping
 from reconciler.core.errors import Invalid
 from reconciler.core.template import Component
 from reconciler.core.values import Json
@@ -21,14 +21,14 @@ def patch_component(one: Component, patch: Mapping[str, Json], path: str) -> Com
     spot = Spot(path, findings, one.kind, patching=True)
     if not is_mapping(patch):
         spot.problem("must be a mapping", described(patch), "write the fields to change, such as `plan: standard`")
-        raise Invalid(findings.problems)
+        raise Invalid(capped(findings.problems))
     folded = component.fold(patch, spot)
     fields = {key: dict(value) if isinstance(value, dict) else value for key, value in one.fields.items()}
     for key, value in folded.fields.items():
         _merge(fields, key, value)
     fields = component.settle(fields, spot)
     if findings.problems:
-        raise Invalid(findings.problems)
+        raise Invalid(capped(findings.problems))
     forms = {} if folded.clears_variables else dict(one.env)
     for key, form in folded.variables.forms.items():
         if form is None:

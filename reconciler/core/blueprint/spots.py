@@ -11,6 +11,7 @@ from reconciler.core.kinds import Kind
 
 KEY_SHOWN_MAX = 60
 CHOICES_SHOWN_MAX = 25
+PROBLEMS_MAX = 100
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_*@-]+")
 _LOGIN = re.compile(r"//\S*@")
 _LAST_STEP = re.compile(r'(\.?[A-Za-z0-9_*@-]+|\[\d+\]|\["(?:[^"\\]|\\.)*"\])$')
@@ -67,6 +68,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return f'did you mean "{folded[close[0]]}"?'
     more = [f"and {len(choices) - CHOICES_SHOWN_MAX} more"] if len(choices) > CHOICES_SHOWN_MAX else []
     return f"use one of: {', '.join([*choices[:CHOICES_SHOWN_MAX], *more])}" if choices else "remove it"
+
+
+def capped(problems: Iterable[Problem]) -> list[Problem]:
+    """Keep the first hundred problems, each once: a hostile document must not make a message of its own size."""
+    found = list(dict.fromkeys(problems))
+    left = len(found) - PROBLEMS_MAX
+    more = [Problem(path="document", message=f"has {left} more problems", remedy="mend these first")]
+    return found[:PROBLEMS_MAX] + (more if left > 0 else [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

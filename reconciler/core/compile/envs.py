@@ -92,7 +92,7 @@ class Environment:
     def _form(self, key: str, name: str, form: EnvForm) -> Value:
         match form:
             case Literal(text):
-                return self.scope.value(text, f"{key}.envVars.{name}")
+                return self.scope.value(text, f"{self.components[key].path or key}.envVars.{name}")
             case Generated():
                 reference = SecretRef(f"{key}/{name}")
                 self.generate[reference] = 0
