@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     """Address of another operator's HTTP API. When set, the CLI's verbs go there instead of to a database."""
 
     key: SecretStr = SecretStr("")
-    """API key for `url`."""
+    """API key for `url`; its scope decides which verbs work."""
 
     # ------------------------------------------------------------ the loop
 

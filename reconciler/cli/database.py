@@ -8,11 +8,13 @@ from typing import NoReturn
 import psycopg
 
 from reconciler import manifest
+from reconciler.cli import worldtime
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.cli.worldtime import WorldTime
 from reconciler.core.values import Sensitive
 from reconciler.doors import Registry
 from reconciler.postgres import pool as pools
+from reconciler.postgres.registry import PostgresRegistry
 from reconciler.postgres.vault import KEY_BYTES, Vault
 
 CONNECTIONS = 2
@@ -45,18 +47,28 @@ def no_key() -> Failure:
 
 
 @asynccontextmanager
-async def open_registry(url: str, keys: Sequence[bytes] | None, clock: WorldTime) -> AsyncIterator[Registry]:
+async def open_registry(url: str, keys: Sequence[bytes] | None) -> AsyncIterator[tuple[Registry, WorldTime]]:
     """Open the records; raises psycopg's error at once when nobody answers, where a pool would go on trying.
 
     `keys` are the encryption keys, the newest first; None for verbs that need none.
     """
     async with _open_pool(url) as pool:
-        from reconciler.postgres.registry import PostgresRegistry
-
+        clock = await _time(pool)
         vault = Vault(keys) if keys is not None else Locked()
         if keys is not None:
             await vault.unlock(pool)
-        yield PostgresRegistry(pool, manifest.reader, vault, clock)
+        yield PostgresRegistry(pool, reader=manifest.reader, vault=vault, clock=clock), clock
+
+
+async def _time(pool: pools.Pool) -> WorldTime:
+    """Ask the database what time it is in the world: the daemon keeps it told."""
+    async with pool.connection() as connection:
+        rows = await connection.execute(
+            "SELECT reconciler.world_now() AS now, coalesce((SELECT speed FROM reconciler.world_clock), 1) AS speed"
+        )
+        row = await rows.fetchone()
+    assert row is not None, "a SELECT without FROM has one row"
+    return worldtime.told(row["now"], float(row["speed"]))
 
 
 async def rotate(url: str, keys: Sequence[bytes]) -> int:

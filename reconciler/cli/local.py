@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.core.values import Sensitive
@@ -39,6 +40,17 @@ def url(settings: Settings, role: str) -> str:
     if role not in found:
         raise Failure(f"the local run in {settings.home}/ has no address of {role}", code=ExitCode.NOT_FOUND)
     return found[role]
+
+
+def simulator_url(settings: Settings) -> str:
+    """Answer the root address of the simulator that stands for Render, empty when Render is the real one."""
+    parts = urlsplit(settings.render_api_url)
+    if parts.hostname in ("127.0.0.1", "localhost", "::1"):
+        return f"{parts.scheme}://{parts.netloc}"
+    known = urls(settings)
+    if settings.url or (settings.database_url and settings.database_url not in known.values()):
+        return ""
+    return known.get("simulator", "").rstrip("/")
 
 
 def encryption_keys(settings: Settings) -> list[bytes]:

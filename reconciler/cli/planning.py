@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from reconciler import settings as every_setting
-from reconciler.cli import local, session, worldtime
+from reconciler.cli import local, session
 from reconciler.cli.render_plan import PlanView
 from reconciler.cli.session import Session
 from reconciler.core.values import Json
@@ -28,7 +28,7 @@ async def preview(opened: Session, name: str, columns: Mapping[str, Json] | None
 
 def _complete(settings: Settings) -> Settings:
     """Add what a local run has to settings that do not say it; Invalid when a real workspace's are incomplete."""
-    simulator = worldtime.simulator_url(settings)
+    simulator = local.simulator_url(settings)
     changes: dict[str, object] = {"database_url": session.database_url(settings)}
     if simulator and not settings.render_api_key.get_secret_value():
         changes |= {"render_api_url": f"{simulator}/v1", "render_api_key": SecretStr(SIMULATED_KEY)}

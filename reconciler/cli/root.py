@@ -23,9 +23,9 @@ ORDER = (
 class Verbs(TyperGroup):
     """The verbs in the order in which people need them."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override] # Typer's own class of it
         """Answer the names in order; one that nobody placed comes last."""
-        names = super().list_commands(ctx)  # type: ignore[arg-type] # as above
+        names = super().list_commands(ctx)
         return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from reconciler.cli import local, root, worldtime
+from reconciler.cli import local, root
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.cli.worldtime import WorldTime
 from reconciler.doors import Actor, Registry
@@ -42,24 +42,8 @@ def run(body: Callable[[Session], Awaitable[T]], *, with_key: bool = False) -> T
 
 async def _run(body: Callable[[Session], Awaitable[T]], *, with_key: bool) -> T:
     chosen = root.INVOCATION.settings
-    clock = await worldtime.read(chosen)
-    async with open_registry(chosen, clock, with_key=with_key) as registry:
-        clock = await _remote_time(registry, clock)
+    async with open_registry(chosen, with_key=with_key) as (registry, clock):
         return await body(Session(chosen, registry, Actor(name=user(), via="cli"), clock))
-
-
-async def _remote_time(registry: Registry, clock: WorldTime) -> WorldTime:
-    """Take the other operator's time; a key that may not read it leaves the machine's."""
-    from reconciler.cli.remote import RemoteRegistry
-
-    if not isinstance(registry, RemoteRegistry):
-        return clock
-    try:
-        return worldtime.told(await registry.now())
-    except Failure as failure:
-        if failure.code is not ExitCode.REFUSED:
-            raise
-        return clock
 
 
 def user() -> str:
@@ -71,8 +55,11 @@ def user() -> str:
 
 
 @asynccontextmanager
-async def open_registry(settings: Settings, clock: WorldTime, *, with_key: bool) -> AsyncIterator[Registry]:
-    """Choose by RECONCILER_URL, then DATABASE_URL, then the local run of this folder."""
+async def open_registry(settings: Settings, *, with_key: bool) -> AsyncIterator[tuple[Registry, WorldTime]]:
+    """Answer the records and the time that is kept with them.
+
+    Which ones is chosen by RECONCILER_URL, then DATABASE_URL, then the local run of this folder.
+    """
     if settings.url:
         if not settings.key.get_secret_value():
             raise Failure(
@@ -83,13 +70,13 @@ async def open_registry(settings: Settings, clock: WorldTime, *, with_key: bool)
         from reconciler.cli.remote import RemoteRegistry
 
         async with RemoteRegistry(settings.url, settings.key) as remote:
-            yield remote
+            yield remote, await remote.time()
         return
     from reconciler.cli import database
 
     keys = local.encryption_keys(settings) if with_key else None
-    async with database.open_registry(database_url(settings), keys, clock) as registry:
-        yield registry
+    async with database.open_registry(database_url(settings), keys) as opened:
+        yield opened
 
 
 def database_url(settings: Settings) -> str:

@@ -47,7 +47,7 @@ def hold(
             if release:
                 await opened.registry.clear_hold(name, opened.actor)
                 return f"tenant/{name} released"
-            until = opened.time.certain() + timedelta(seconds=length_s)
+            until = opened.now() + timedelta(seconds=length_s)
             await opened.registry.set_hold(name, why.strip(), until, opened.actor)
             return f"tenant/{name} held until {text.about(until, opened.now())}"
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import bulk, database, local, output, root, session, text
+from reconciler.cli import bulk, local, output, root, session, text
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.cli.output import Column, Format, Listing
 from reconciler.cli.session import Session
@@ -118,6 +118,8 @@ def new_key() -> None:
 )
 def rotate_key() -> None:
     """Encrypt all stored secrets anew with the first key of RECONCILER_ENCRYPTION_KEY, which lists the old one too."""
+    from reconciler.cli import database
+
     chosen = root.INVOCATION.settings
     url, keys = session.database_url(chosen), local.encryption_keys(chosen)
     changed = asyncio.run(database.rotate(url, keys))

@@ -9,7 +9,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from reconciler.cli import output, root, worldtime
+from reconciler.cli import local, output, root
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.cli.output import Column, Format, Listing
 from reconciler.core.values import Json
@@ -233,7 +233,7 @@ def _text(answer: Json, field: str) -> str:
 
 def _ask(method: str, path: str, body: dict[str, Json] | None = None) -> Json:
     chosen = root.INVOCATION.settings
-    address = worldtime.simulator_url(chosen) or f"http://127.0.0.1:{chosen.simulator_port}"
+    address = local.simulator_url(chosen) or f"http://127.0.0.1:{chosen.simulator_port}"
     try:
         answer = httpx.request(method, f"{address}{path}", json=body, timeout=TIMEOUT_S, trust_env=False)
     except httpx.HTTPError as error:

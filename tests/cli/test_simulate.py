@@ -1,0 +1,114 @@
+"""The simulator's verbs, against a real simulator over HTTP."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from reconciler.cli.verbs import simulate as verb
+from tests.cli.conftest import Cli
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    """A simulator of our own; its pid is compared, so that nobody else's world is ever touched."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reconciler.simulator", "--port", str(port), "--frozen", "--exit-with-parent"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 20
+    pid = 0
+    while not pid and process.poll() is None and time.monotonic() < deadline:
+        try:
+            pid = httpx.get(f"{url}/_sim/health", timeout=1).json()["pid"]
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    assert pid == process.pid, "the simulator did not start"
+    yield url
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+@pytest.fixture
+def at(simulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("RENDER_API_URL", f"{simulator}/v1")
+    body = {
+        "type": "web_service",
+        "name": "backend-acme",
+        "ownerId": "tea-1",
+        "image": {"ownerId": "tea-1", "imagePath": "docker.io/library/nginx:1.27"},
+        "serviceDetails": {"runtime": "image"},
+    }
+    httpx.post(f"{simulator}/_sim/reset", timeout=5)
+    answer = httpx.post(f"{simulator}/v1/services", json=body, headers={"Authorization": "Bearer k"}, timeout=5)
+    assert answer.status_code == 201, answer.text
+    return simulator
+
+
+def test_a_human_acts_behind_our_back(at: str, cli: Cli):
+    ran = cli("simulate", "human", "suspend", "backend-acme")
+    assert ran.code == 0 and ran.out.startswith("suspend backend-acme: done")
+    ran = cli("simulate", "human", "env-set", "backend-acme", "key=DEBUG", 'value="1"')
+    assert ran.code == 0, ran.err
+    truth = json.loads(cli("simulate", "truth", "-o", "json").out)
+    assert '"DEBUG"' in json.dumps(truth) and "suspended" in json.dumps(truth)
+
+
+def test_what_a_human_cannot_do_is_one_clear_line(at: str, cli: Cli):
+    assert cli("simulate", "human", "suspend", "nobody").code == 4
+    ran = cli("simulate", "human", "dance", "backend-acme")
+    assert (ran.code, ran.err) == (1, "error: unknown action: dance\n")
+    assert cli("simulate", "human", "plan", "backend-acme", "standard").code == 2
+
+
+def test_the_clock_is_shown_and_stepped(at: str, cli: Cli):
+    before = json.loads(cli("simulate", "clock", "-o", "json").out)
+    assert cli("simulate", "clock", "--step", "1h").out.rstrip().endswith("stands still")
+    after = json.loads(cli("simulate", "clock", "-o", "json").out)
+    assert after["epoch_s"] - before["epoch_s"] == pytest.approx(3600, abs=1)
+    assert cli("simulate", "clock", "--step", "soon").code == 2
+
+
+def test_faults_are_added_listed_and_dropped(at: str, cli: Cli):
+    assert "flt-" in cli("simulate", "fault", "status", "status=503", "probability=0.1").out
+    assert cli("simulate", "fault", "timeout_after", "method=POST", "count=1").code == 0
+    table = cli("simulate", "fault")
+    assert [line.split()[1] for line in table.lines] == ["FAULT", "status", "timeout_after"]
+    name = table.lines[1].split()[0]
+    assert cli("simulate", "fault", "--drop", name).out == "1 dropped\n"
+    assert cli("simulate", "fault", "--clear").out == "1 dropped\n"
+    assert cli("simulate", "fault", "meteor").code == 1
+    assert cli("simulate", "fault", "--drop", "flt-99").code == 4
+
+
+def test_settings_and_the_bill_can_be_asked_for(at: str, cli: Cli):
+    assert "build_docker_s: 7.0" in cli("simulate", "settings", "build_docker_s=7").out
+    assert cli("simulate", "settings", "nonsense=7").code == 1
+    assert cli("simulate", "truth", "--bill").code == 0
+
+
+def test_no_simulator_is_said_with_its_address(cli: Cli, monkeypatch):
+    monkeypatch.setenv("RENDER_API_URL", "http://127.0.0.1:9/v1")
+    ran = cli("simulate", "clock")
+    assert ran.code == 1 and "http://127.0.0.1:9" in ran.err and "reconciler simulate" in ran.err
+
+
+def test_serving_hands_the_flags_to_the_simulator_itself(cli: Cli, monkeypatch, tmp_path):
+    started: list[list[str]] = []
+    monkeypatch.setattr(verb.os, "execv", lambda program, arguments: started.append(arguments))
+    monkeypatch.setenv("RECONCILER_SIMULATOR_SPEED", "30")
+    assert (
+        cli("simulate", "--port", "0", "--frozen", "--state", "world.db", "--seed", "7", "--owner-id", "tea-9").code
+        == 0
+    )
+    flags = ["--port", "0", "--speed", "30.0", "--frozen", "--state", "world.db", "--seed", "7", "--owner-id", "tea-9"]
+    assert started == [[sys.executable, "-m", "reconciler.simulator", *flags]]
