@@ -89,11 +89,12 @@ async def _main(run: Run) -> int:
         await release_dead(wiring)
         if run.options.role in ("all", "engine"):
             worker = Worker(wiring.ports, owner_name())
-            tasks.append(asyncio.create_task(worker.run(), name="worker"))
         serving = Serving(run.settings, wiring, worker, local=run.options.local)
         await serving.start(with_api=run.options.role in ("all", "api"))
         if run.world is not None:
             await _open_local(run, run.world, wiring, serving)
+        if worker is not None:
+            tasks.append(asyncio.create_task(worker.run(), name="engine"))
         await _watch(run, wiring, tasks)
         return run.code
     finally:
@@ -189,8 +190,8 @@ async def _open_local(run: Run, world: local.LocalWorld, wiring: Wiring, serving
         say(f"admin key {key.reveal()}   (shown once; kept in {world.home}/admin.key)")
     applied: Sequence[str] = ()
     if run.options.apply is not None and run.options.applier is not None:
-        await _give_secrets(run.options.apply, wiring)
         applied = await run.options.applier(wiring.registry, LOCAL, run.options.apply)
+        await _give_secrets(run.options.apply, wiring)
     say(f"console   {serving.url:<34} {applied[0] if applied else 'nothing was applied'}")
     for line in applied[1:]:
         say(f"          {line}")

@@ -15,7 +15,7 @@ async def test_a_web_service_from_an_image_comes_up_and_stays_quiet(world: World
     assert env["MODE"] == "live" and env["TENANT_SLUG"] == "acme" and len(env["TOKEN"]) == 44
     row = await world.tenant("acme")
     assert row.status is not None and row.status.url == "https://app-acme.onrender.com"
-    assert str(row.status.monthly_usd) == "7"
+    assert row.status.monthly_usd == 7
     assert await world.quiet() == []
 
 
