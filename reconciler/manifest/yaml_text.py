@@ -147,11 +147,12 @@ class _Composer:
     events: Iterator[yaml.Event]
     anchors: dict[str, _Node | None] = field(default_factory=dict)
     begin: int = 0
+    count: int = 0
 
     def documents(self) -> Iterator[_Node]:
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
-                self.begin, self.anchors = _index(event.start_mark), {}
+                self.begin, self.anchors, self.count = _index(event.start_mark), {}, 0
                 yield self.node(next(self.events), "", 0)
 
     def node(self, event: yaml.Event, path: str, depth: int) -> _Node:
@@ -169,6 +170,9 @@ class _Composer:
         return node
 
     def _bounds(self, event: yaml.Event, path: str, depth: int, line: int) -> None:
+        self.count += 1
+        if self.count > 2 * MAX_NODES:  # a key and a value each
+            raise self.reading.stop(line, f"has more than {MAX_NODES} values", path=path[:PATH_SHOWN_MAX])
         if depth > MAX_DEPTH:
             raise self.reading.stop(line, f"is nested deeper than {MAX_DEPTH} levels", path=path[:PATH_SHOWN_MAX])
         if _index(event.end_mark) - self.begin > MAX_DOCUMENT_BYTES:
