@@ -51,8 +51,9 @@ VALUES (%(tenant)s, %(phase)s, %(ready)s, %(url)s, %(eta)s, %(message)s, %(month
 ON CONFLICT (name) DO UPDATE SET
   phase = excluded.phase, ready = excluded.ready, url = excluded.url, eta = excluded.eta, message = excluded.message,
   monthly_usd = excluded.monthly_usd, observed_generation = excluded.observed_generation,
-  revision = excluded.revision, document = excluded.document, updated_at = excluded.updated_at
-WHERE status.document IS DISTINCT FROM excluded.document;
+  revision = excluded.revision, updated_at = excluded.updated_at,
+  -- The same document keeps its stored bytes; updated_at says when the last pass was.
+  document = CASE WHEN status.document = excluded.document THEN status.document ELSE excluded.document END;
 
 -- name: lock_events
 -- Ids must become visible in their order: whoever watches asks for ids after the last one seen.
