@@ -8,6 +8,7 @@ from decimal import Decimal
 from reconciler.core import prices
 from reconciler.core.actions import Action, Verb, Wait, WaitReason
 from reconciler.core.health import Health, HealthState
+from reconciler.core.kinds import Kind
 from reconciler.core.plan.view import Plan, View, label
 from reconciler.core.spec import DesiredState
 from reconciler.core.status import ComponentStatus, Condition, ConditionType, Phase, Reason, Status
@@ -324,8 +325,8 @@ def build_status(found: Findings) -> Status:
         next=_next(found),
         url=entrypoint.url if entrypoint else "",
         eta=_eta(found, phase),
-        up=sum(one.healthy for one in components),
-        total=len(components),
+        up=sum(one.healthy for one in components if one.kind != Kind.ENV_GROUP),
+        total=sum(one.kind != Kind.ENV_GROUP for one in components),
         monthly_usd=monthly,
         monthly_usd_desired=desired,
         drift=found.plan.unhealed,

@@ -15,6 +15,8 @@ from reconciler.core.status import Phase, Reason
 from reconciler.doors import Registry, Rejection, TenantRow
 
 SETTLED = frozenset({Phase.READY, Phase.SUSPENDED, Phase.BLOCKED, Phase.INVALID, Phase.DELETED, Phase.DEGRADED})
+WIDE = 240
+"""Columns of a picture that goes into a file or a pipe: nothing is wrapped there."""
 HEADINGS = ("TENANT", "BLUEPRINT", "TIER", "PHASE", "UP", "$/MONTH", "WHY")
 
 
@@ -58,7 +60,7 @@ def standing(row: TenantRow) -> Standing:
     fine = status.phase in (Phase.READY, Phase.SUSPENDED, Phase.DELETED, Phase.INVALID) or waits_for_secret
     human = status.you not in ("", "nothing to do")
     settled = status.phase in SETTLED and (synced.status == "True" or human or status.phase is not Phase.READY)
-    why = f"{status.why}: {status.you}" if status.phase is Phase.BLOCKED and human else status.why
+    why = f"{status.why} Do: {status.you}" if status.phase is Phase.BLOCKED and human else status.why
     usd = status.monthly_usd_desired if row.state == "running" else status.monthly_usd
     return Standing(
         **base,
@@ -104,7 +106,7 @@ class Progress:
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         """Write to `out`: a live table on a terminal, lines elsewhere."""
-        self._console = Console(file=out, soft_wrap=not out.isatty(), highlight=False)
+        self._console = Console(file=out, highlight=False, width=None if out.isatty() else WIDE)
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if out.isatty() else None
         self._said: dict[str, tuple[str, ...]] = {}
         self._started = False

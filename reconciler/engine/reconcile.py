@@ -21,6 +21,8 @@ from reconciler.ports import Brake, Claim, Record, Throttle, Verdict, WakeClass
 
 MASS_WINDOW = timedelta(hours=1)
 """Within this world time plans that nobody asked for are counted over all tenants."""
+FOLLOWING = frozenset({Verb.RUN_JOB, Verb.DEPLOY})
+"""Effects that follow from earlier ones of ours, not from a change."""
 
 
 @dataclass(slots=True)
@@ -197,7 +199,7 @@ class Reconciler:
         """Say whether this tenant, settled before, got a plan although nobody changed or asked anything."""
         record, status = run.record, run.record.status
         return (
-            any(action.ready for action in run.plan.actions)
+            any(action.ready and action.verb not in FOLLOWING for action in run.plan.actions)
             and status is not None
             and (status.observed_generation, status.revision) == (record.generation, record.revision)
             and status.conditions[1].status == "True"

@@ -8,6 +8,7 @@ from reconciler.core import schedule
 from reconciler.core.actions import Action, Verb, Wait, WaitReason
 from reconciler.core.conditions import HUMAN, Findings, all_waits, build_status
 from reconciler.core.health import Health, HealthState, judge
+from reconciler.core.kinds import Bucket
 from reconciler.core.plan import Plan, View
 from reconciler.core.plan.view import label
 from reconciler.core.spec import DesiredState
@@ -86,7 +87,7 @@ def wait_of(action: Action, acted: Acted, tenant: str) -> Wait:
 
 def _throttled(action: Action, acted: Acted) -> str:
     throttle = acted.throttle
-    if throttle is None or action.verb is not Verb.CREATE:
+    if throttle is None or action.bucket is not Bucket.CREATE:
         return f"Render's rate limit for {action.verb} of {action.component}"
     place = f"; position {throttle.position} in the queue" if throttle.position else ""
     used = f"{throttle.used} of {throttle.limit} used"
