@@ -98,7 +98,8 @@ class Api:
             answer.rules = before
             return answer
         after = world.faults.on_call(request.method, request.path, faults.AFTER)
-        answer = Answer(reply.status, list(reply.headers), self.corruption.spoil(call, reply, after), before + after)
+        body = self.corruption.spoil(call, reply, after)  # may change the status too
+        answer = Answer(reply.status, list(reply.headers), body, before + after)
         if not reply.empty:
             answer.headers.append((b"content-type", b"application/json; charset=utf-8"))
         return answer

@@ -1,6 +1,7 @@
 """Puts a world together: its tables, what advances each kind, and the routes of the API."""
 
 from reconciler.simulator import (
+    audit,
     blueprints,
     deploy_routes,
     deploys,
@@ -28,7 +29,7 @@ from reconciler.simulator.world import World
 ROUTES: list[Route] = [
     *service_routes.ROUTES, *env.ROUTES, *deploy_routes.ROUTES, *disks.ROUTES, *domains.ROUTES, *edge.ROUTES,
     *events.ROUTES, *runs.ROUTES, *postgres_routes.ROUTES, *key_values.ROUTES, *groups.ROUTES, *projects.ROUTES,
-    *smalls.ROUTES, *platform.ROUTES, *metrics.ROUTES, *blueprints.ROUTES,
+    *smalls.ROUTES, *platform.ROUTES, *metrics.ROUTES, *blueprints.ROUTES, *audit.ROUTES,
 ]  # fmt: skip
 
 

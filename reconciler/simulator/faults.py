@@ -1,7 +1,24 @@
 """Decides which faults strike a call, a deploy or a database, by rule and by seeded chance.
 
-A rule: method and path pattern (or service name pattern), probability, count, seed, the fault and its
-parameters. What a fault does is not decided here.
+A rule: method and path pattern (or, for the life of deploys and databases, a service's id or name pattern),
+probability, count, seed, the fault and its parameters. What a fault does is not decided here.
+
+    latency         latency_s (real), sim_latency_s (simulated; a frozen clock is stepped)
+    timeout_before  hold_s (real, 30): no effect, the connection is held and closed
+    timeout_after   hold_s (real, 30): the effect happens, no answer comes
+    reset           the effect happens, the connection breaks in the middle of the body
+    status          status (503), message, headers (false: without limit headers), retry_after,
+                    after (true: the effect happens all the same)
+    malformed_json  half of the body
+    extra_fields    a field nobody knows in every object
+    unknown_enum    field (default: status, plan, type, region, ...), value
+    list_lag        lag_s (simulated, 10): what is younger is not listed yet
+    list_missing, list_duplicate   one item of the page, by chance
+    stale_read      lag_s (simulated, 10): a read after a write shows what was before
+    build_failed, deploy_failed    the next deploys of the service end so
+    deploy_stuck    phase (build: hang there), forever (true: not even the time limit ends it)
+    postgres_stuck  the database stays in creating
+    limits_halved   every limit is half of what it was
 """
 
 import random

@@ -8,7 +8,7 @@ or (for group actions) environment group; `*` means all of them. Actions and the
     env-set(key, value)  env-delete(key)  group-var-set(key, value)  group-var-delete(key)
     group-delete  domain-add(name)  domain-remove(name)  disk-resize(size_gb)  disk-remove
     header-set(path, name, value)  route-set(source, destination, type)  env-move(environment, null for none)
-    env-var-link(group)  env-var-unlink(group)
+    link-group(group)  unlink-group(group)
 """
 
 from collections.abc import Callable
@@ -255,8 +255,8 @@ ON_SERVICE: dict[str, Action] = {
     "domain-remove": _domain_remove, "header-set": _header_set, "route-set": _route_set,
     "disk-remove": lambda world, item, _body: disks.detach(world, _disk(world, item)),
     "crash": _crash, "recover": _mend, "app-down": _down, "app-up": _mend,
-    "env-var-link": lambda world, item, body: groups.link(world, _group(world, body), item),
-    "env-var-unlink": lambda world, item, body: groups.unlink(world, _group(world, body), item),
+    "link-group": lambda world, item, body: groups.link(world, _group(world, body), item),
+    "unlink-group": lambda world, item, body: groups.unlink(world, _group(world, body), item),
 }  # fmt: skip
 
 

@@ -20,6 +20,11 @@ PLANS_OF = {
     "background_worker": PAID_PLANS,
     "cron_job": tuple(plan for plan in PAID_PLANS if not plan.startswith("12c-")),
 }
+# What one-off jobs call the plans; the newer plans have no such id.
+JOB_PLANS = {
+    "plan-srv-006": "starter", "plan-srv-008": "standard", "plan-srv-010": "pro",
+    "plan-srv-011": "pro_plus", "plan-srv-013": "pro_max", "plan-srv-014": "pro_ultra",
+}  # fmt: skip
 POSTGRES_SIZES = {
     "basic": ("256mb", "1gb", "4gb"),
     "pro": ("4gb", "8gb", "16gb", "32gb", "64gb", "128gb", "192gb", "256gb", "384gb", "512gb"),

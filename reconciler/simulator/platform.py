@@ -1,10 +1,8 @@
-"""Answers the calls on webhooks, dedicated IP sets, maintenance runs, owners, users and the audit log.
+"""Answers the calls on webhooks, dedicated IP sets, maintenance runs, owners and users.
 
 Render API: a webhook shows its secret; a set of addresses flaps between CREATING and PENDING for about 20 s
 before it is RUNNING (recorded: webhook/webhooks_resource, dedicatedip/dedicated_ip).
 """
-
-from itertools import islice
 
 from reconciler.simulator import checks, lists, metering, models, times
 from reconciler.simulator.plans import REGIONS
@@ -12,7 +10,6 @@ from reconciler.simulator.smalls import drop, find
 from reconciler.simulator.wire import Call, Json, Reply, Route, accepted, gone, invalid
 from reconciler.simulator.world import World
 
-MAX_AUDIT = 1_000
 # Seconds after creation, status, whether the addresses are there.
 ADDRESS_STAGES = (
     (0.0, "PENDING", False),
@@ -265,7 +262,7 @@ def trigger_run(call: Call) -> Reply:
     return _start_at(call.world, _run(call), call.world.now_ns() + 1)
 
 
-# Owners, users, audit log
+# Owners and users
 
 
 def list_owners(call: Call) -> Reply:
@@ -291,28 +288,7 @@ def list_members(call: Call) -> Reply:
 
 def get_user(_call: Call) -> Reply:
     """Answer GET /users: who the key belongs to."""
-    return Reply(200, {"email": "owner@example.com", "name": "Owner"})
-
-
-def list_audit(call: Call) -> Reply:
-    """Answer GET /owners/{id}/audit-logs: who changed what, newest first."""
-    world, limit = call.world, lists.limit_of(call, MAX_AUDIT)
-    world.accept_owner(call.params["id"])
-    start, end = lists.instant(call.query, "startTime"), lists.instant(call.query, "endTime")
-    items = []
-    chosen = (
-        write
-        for write in reversed(world.writes)
-        if (start is None or write.at_ns >= start) and (end is None or write.at_ns <= end)
-    )
-    for write in islice(chosen, limit):
-        actor = {"type": "user" if write.cause == "human" else "apiKey", "email": "owner@example.com"}
-        metadata = {"method": write.method, "path": write.path, "resourceIds": write.affected}
-        items.append((write.id, {
-            "id": write.id, "timestamp": times.micro(write.at_ns), "event": f"{write.method} {write.path}",
-            "status": "success", "actor": actor, "metadata": metadata,
-        }))  # fmt: skip
-    return Reply(200, lists.enveloped(items, "auditLog"))
+    return Reply(200, {"id": "usr-00000000000000000000", "email": "owner@example.com", "name": "Owner"})
 
 
 ROUTES = [
@@ -334,6 +310,5 @@ ROUTES = [
     Route("GET", "/owners", list_owners),
     Route("GET", "/owners/{id}", get_owner),
     Route("GET", "/owners/{id}/members", list_members),
-    Route("GET", "/owners/{id}/audit-logs", list_audit),
     Route("GET", "/users", get_user),
 ]

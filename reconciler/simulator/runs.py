@@ -4,7 +4,7 @@ Render API: a job uses the service's latest build and variables; a cron job runs
 cancels the running one first.
 """
 
-from reconciler.simulator import checks, cron, events, lists, metering, models, times
+from reconciler.simulator import checks, cron, events, lists, metering, models, plans, times
 from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, conflict, gone, invalid
 from reconciler.simulator.world import World
 
@@ -46,7 +46,7 @@ def advance(world: World, run: models.Run) -> None:
 
 def _end(world: World, service: models.Service, run: models.Run, status: str, at_ns: int) -> None:
     run.status, run.finished_ns, run.due_ns = status, at_ns, 0
-    plan = run.plan_id or str(service.details.get("plan"))
+    plan = plans.JOB_PLANS.get(run.plan_id, str(service.details.get("plan")))
     if run.started_ns:
         metering.add_run(world, service.id, plan, run.started_ns, (at_ns - run.started_ns) / times.SECOND_NS)
     verdict = {"successful": "succeeded", "unsuccessful": "failed"}.get(status, status)
@@ -152,6 +152,12 @@ def _job(call: Call) -> models.Run:
     return run
 
 
+def _plan_id(service: models.Service, body: Json) -> str:
+    """Read the plan of a job; without one it is that of the service."""
+    own = next((key for key, plan in plans.JOB_PLANS.items() if plan == service.details.get("plan")), "plan-srv-006")
+    return checks.choice(body, "planId", plans.JOB_PLANS, own)
+
+
 def post_job(call: Call) -> Reply:
     """Answer POST /services/{id}/jobs."""
     world, body = call.world, call.body()
@@ -164,7 +170,7 @@ def post_job(call: Call) -> Reply:
     run = models.Run(
         id=world.ids.new("job", now_ns), service_id=service.id, cron=False, status="pending",
         created_ns=now_ns, command=checks.text(body, "startCommand"),
-        plan_id=checks.text(body, "planId", str(service.details.get("plan"))),
+        plan_id=_plan_id(service, body),
         due_ns=world.in_s(world.settings.job_start_s),
     )  # fmt: skip
     return Reply(201, _job_view(_add(world, run)))

@@ -7,6 +7,7 @@ the next request looks. So a frozen clock, a stepped one and a thousand hours at
 import heapq
 from collections import deque
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from reconciler.simulator import models, times
@@ -195,8 +196,10 @@ class World:
         self.requests = dict(counts.get("requests", {}))
         self.throttled = int(counts.get("throttled", 0))
         for kind, (table, model) in self.tables().items():
+            known_fields = {item.name for item in fields(model)}
             for body in self.store.load(kind):
-                thing = table.add(model(**body), loaded=True)
+                # A state file of an earlier version may hold fields that are no more.
+                thing = table.add(model(**{k: v for k, v in body.items() if k in known_fields}), loaded=True)
                 if getattr(thing, "due_ns", 0):
                     self.schedule(kind, thing)
         self.writes.extend(models.Write(**body) for body in self.store.load("write"))

@@ -132,6 +132,6 @@ def _running() -> Iterator[Simulator]:
 def sim(_running: Simulator) -> Simulator:
     """An empty world at the first second of some minute."""
     _running.sim("POST", "/reset")
-    now = _running.sim("GET", "/clock")["epoch_s"]
-    _running.step(3_600 - now % 3_600)
+    now = int(_running.sim("GET", "/clock")["epoch_s"])
+    _running.sim("POST", "/clock", {"now": str(now + 3_600 - now % 3_600)})
     return _running

@@ -32,7 +32,7 @@ BY_TYPE = {
     "password", "externalConnectionString", "internalConnectionString", "psqlCommand", "cliCommand",
     "redisCLICommand", "sha", "email", "ownerId", "databaseName", "databaseUser", "ips", "secret", "deployId",
 }  # fmt: skip
-OPTIONAL = {"autoDeployTrigger", "ipAllowList", "networkIsolationEnabled", "finishedAt", "startedAt",
+OPTIONAL = {"autoDeployTrigger", "ipAllowList", "networkIsolationEnabled", "connectionPool", "finishedAt", "startedAt",
             "diskAutoscalingEnabled"}  # fmt: skip
 MAX_WAIT_S = 25
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it is there: ten times as fast

@@ -222,7 +222,7 @@ def test_who_am_i_and_what_was_done(sim: Simulator):
     owner = sim.ok("GET", "/owners")[0]["owner"]["id"]
     sim.service("web")
     audit = sim.ok("GET", f"/owners/{owner}/audit-logs")
-    assert audit[0]["auditLog"]["event"] == "POST /v1/services"
+    assert audit[0]["auditLog"]["event"] == "CreateServerEvent"
     assert sim.ok("GET", f"/owners/{owner}/members")[0]["role"] == "ADMIN"
     assert sim.ok("GET", "/blueprints") == []
 
