@@ -37,6 +37,7 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _PLAIN_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 MERGE = "<<"
+_UNSTORABLE = "holds a character that no text can hold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +212,8 @@ class _Composer:
             key = name.scalar
             here = at(path, key)
             line = _line(event)
+            if _unstorable(key):
+                self.reading.problem(line, _UNSTORABLE, path=here, remedy="remove it")
             if key in seen:
                 message = f"stands twice, on lines {seen[key]} and {line}"
                 self.reading.problem(line, message, path=here, remedy="keep one of the two, or merge them")
@@ -272,8 +275,8 @@ class _Expander:
 
     def _scalar(self, node: _Node, path: Path, where: str) -> Json:
         text = node.scalar
-        if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-            self.reading.problem(node.line, "holds a character that no text can hold", path=where, remedy="remove it")
+        if _unstorable(text):
+            self.reading.problem(node.line, _UNSTORABLE, path=where, remedy="remove it")
         if not node.plain:
             return text
         if _NULL.fullmatch(text):
@@ -296,22 +299,27 @@ def _number_or_word(text: str) -> Json:
 
 def unfit(value: Json) -> Iterator[Problem]:
     """Find what JSON from elsewhere (HTTP) may hold and no document can: too much, too deep, unstorable text."""
+    waiting: list[tuple[Json, str, int]] = [(value, "", 0)]
+    count = 0
+    while waiting:
+        one, path, depth = waiting.pop()
+        count += 1
+        if depth > MAX_DEPTH or count > MAX_NODES:
+            message = f"has more than {MAX_NODES} values or {MAX_DEPTH} levels"
+            yield Problem(path=path[:PATH_SHOWN_MAX] or "document", message=message, remedy="write less")
+            return
+        inner: list[tuple[str | int, Json]] = []
+        inner.extend(one.items() if isinstance(one, dict) else enumerate(one) if isinstance(one, list) else ())
+        texts = [one] if isinstance(one, str) else [key for key, _ in inner if isinstance(key, str)]
+        if any(_unstorable(text) for text in texts):
+            yield Problem(path=path or "document", message=_UNSTORABLE, remedy="remove it")
+        waiting.extend((child, at(path, step), depth + 1) for step, child in inner)
     size = len(json.dumps(value))
     if size > MAX_DOCUMENT_BYTES:
         remedy = f"at most {MAX_DOCUMENT_BYTES} bytes"
         yield Problem(path="document", message="is too large", value=f"{size} bytes", remedy=remedy)
-        return
-    waiting: list[tuple[Json, str, int]] = [(value, "", 0)]
-    while waiting:
-        one, path, depth = waiting.pop()
-        inner: list[tuple[str | int, Json]] = []
-        inner.extend(one.items() if isinstance(one, dict) else enumerate(one) if isinstance(one, list) else ())
-        texts = [one] if isinstance(one, str) else [key for key, _ in inner if isinstance(key, str)]
-        if depth > MAX_DEPTH:
-            yield Problem(path=path[:PATH_SHOWN_MAX], message=f"is nested deeper than {MAX_DEPTH} levels")
-            return
-        if any("\x00" in text or any("\ud800" <= char <= "\udfff" for char in text) for text in texts):
-            yield Problem(
-                path=path or "document", message="holds a character that no text can hold", remedy="remove it"
-            )
-        waiting.extend((child, at(path, step), depth + 1) for step, child in inner)
+
+
+def _unstorable(text: str) -> bool:
+    """Say whether a text holds what neither JSON nor Postgres can: NUL, or half of a surrogate pair."""
+    return "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text)

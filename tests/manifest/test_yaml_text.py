@@ -108,6 +108,7 @@ def test_documents_are_separate_and_empty_ones_are_left_out():
         ("a: !!python/object:os.system b", "has the tag"),
         ("? [a]\n: b", "has a key that is no text"),
         ('a: "\\0"', "a.yaml:1 a: holds a character that no text can hold"),
+        ('"a\\0": 1', 'a.yaml:1 ["a\\u0000"]: holds a character that no text can hold'),
         ("a: {<<: 5}", "`<<` merges mappings only"),
     ],
 )  # fmt: skip
@@ -174,6 +175,7 @@ def test_the_parser_without_libyaml_reads_the_same(monkeypatch):
     ("value", "says"),
     [
         ({"a": "x" * 1_100_000}, "is too large"),
+        ([1] * 60_000, "has more than 50000 values"),
         ({"a": ["\x00"]}, "a[0]: holds a character that no text can hold"),
         ({"a\x00": 1}, "holds a character"),
         ({"a": "\ud800"}, "holds a character"),
@@ -187,7 +189,7 @@ def test_json_nested_too_deep_is_refused():
     value = 1
     for _ in range(yaml_text.MAX_DEPTH + 5):
         value = [value]
-    assert [problem.message for problem in unfit(value)] == ["is nested deeper than 40 levels"]
+    assert [problem.message for problem in unfit(value)] == ["has more than 50000 values or 40 levels"]
     assert list(unfit({"a": [1, None, {"b": "c"}]})) == []
 
 
