@@ -10,6 +10,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from reconciler.api import description
 from reconciler.api.context import Shared
 from reconciler.api.guard import GuardedRoute
 from reconciler.api.options import Health
@@ -41,7 +42,7 @@ async def metrics(shared: Shared) -> Response:
 async def openapi(request: Request) -> JSONResponse:
     """Describe the API as OpenAPI does."""
     app: FastAPI = request.app
-    return JSONResponse(app.openapi())
+    return JSONResponse(description.describe(app))
 
 
 @router.get("/docs", include_in_schema=False)
