@@ -1,6 +1,8 @@
 """Reads five-field cron schedules and tells when they fire next, in UTC."""
 
 import datetime
+from bisect import bisect_left
+from dataclasses import dataclass
 from functools import lru_cache
 
 from reconciler.simulator import times
@@ -14,29 +16,52 @@ SHORTHANDS = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *",
 }  # fmt: skip
-Sets = tuple[frozenset[int], ...]
+MINUTE_NS = 60 * times.SECOND_NS
+DAY_MINUTES = 1_440
+EPOCH = datetime.date(1970, 1, 1)
 
 
 def checked(schedule: str) -> str:
     """Accept a schedule or refuse it, naming the field."""
-    _sets(schedule)
+    _read(schedule)
     return schedule
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule taken apart: minutes of a day, and the days that count."""
+
+    minutes: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    either_day: bool  # as cron has it: when both day fields are given, one of them is enough
+
+    def on(self, day: datetime.date) -> bool:
+        """Tell whether it fires on a day."""
+        if day.month not in self.months:
+            return False
+        in_month, in_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
+        return (in_month or in_week) if self.either_day else (in_month and in_week)
+
+
 @lru_cache(maxsize=1024)
-def _sets(schedule: str) -> tuple[Sets, bool]:
+def _read(schedule: str) -> Schedule:
     parts = SHORTHANDS.get(schedule, schedule).split()
     if len(parts) != len(FIELDS):
         raise invalid(f"invalid schedule: {schedule}: five fields expected")
     sets = []
     for part, (name, low, high) in zip(parts, FIELDS, strict=True):
         try:
-            sets.append(frozenset(_field(part.lower(), low, high)))
+            sets.append(_field(part.lower(), low, high))
         except ValueError as error:
             raise invalid(f"invalid schedule: {schedule}: {name} {part}") from error
-    weekdays = frozenset(day % 7 for day in sets[4])
-    either_day = parts[2] != "*" and parts[4] != "*"
-    return (sets[0], sets[1], sets[2], sets[3], weekdays), either_day
+    minutes, hours, days, months, weekdays = sets
+    return Schedule(
+        minutes=tuple(hour * 60 + minute for hour in sorted(hours) for minute in sorted(minutes)),
+        days=frozenset(days), months=frozenset(months), weekdays=frozenset(day % 7 for day in weekdays),
+        either_day=parts[2] != "*" and parts[4] != "*",
+    )  # fmt: skip
 
 
 def _field(text: str, low: int, high: int) -> set[int]:
@@ -65,19 +90,14 @@ def _number(text: str) -> int:
 
 def next_ns(schedule: str, after_ns: int) -> int:
     """Tell when a schedule fires next after an instant; 0 when it never does."""
-    (minutes, hours, days, months, weekdays), either_day = _sets(schedule)
-    moment = datetime.datetime.fromtimestamp(after_ns // times.SECOND_NS, datetime.UTC)
-    moment = moment.replace(second=0, microsecond=0) + datetime.timedelta(minutes=1)
-    day = moment.replace(hour=0, minute=0)
+    read = _read(schedule)
+    minute = after_ns // MINUTE_NS + 1
+    number, of_day = divmod(minute, DAY_MINUTES)
     for offset in range(HORIZON_DAYS):
-        today = day + datetime.timedelta(days=offset)
-        in_month, weekday_ok = today.day in days, today.isoweekday() % 7 in weekdays
-        fits = (in_month or weekday_ok) if either_day else (in_month and weekday_ok)
-        if today.month not in months or not fits:
+        day = EPOCH + datetime.timedelta(days=number + offset)
+        if not read.on(day):
             continue
-        for hour in sorted(hours):
-            for minute in sorted(minutes):
-                candidate = today.replace(hour=hour, minute=minute)
-                if candidate >= moment:
-                    return int(candidate.timestamp()) * times.SECOND_NS
+        at = bisect_left(read.minutes, of_day if offset == 0 else 0)
+        if at < len(read.minutes):
+            return ((number + offset) * DAY_MINUTES + read.minutes[at]) * MINUTE_NS
     return 0

@@ -74,8 +74,8 @@ def fire(world: World, service: models.Service) -> None:
 def _running(world: World, service: models.Service) -> models.Run | None:
     for key in reversed(world.runs_of.get(service.id, [])):
         run = world.runs.get(key)
-        if run is not None and run.cron and run.status not in ENDED:
-            return run
+        if run is not None and run.cron:
+            return run if run.status not in ENDED else None  # one at a time, so only the newest can be running
     return None
 
 

@@ -23,6 +23,7 @@ from reconciler.simulator.wire import ApiError, Json, not_found
 
 Advance = Callable[["World", Any], None]
 CLOCK_MARGIN_REAL_S = 0.25
+FLUSH_EVERY = 2_000
 
 OWNED_KINDS = {
     "srv": "services", "crn": "services", "dpg": "postgres", "red": "key_values", "evg": "groups",
@@ -118,8 +119,11 @@ class World:
         due = self._due
         if not due or due[0][0] > now_ns:
             return
-        tables = self.tables()
+        tables, done = self.tables(), 0
         while due and due[0][0] <= now_ns:
+            done += 1
+            if done % FLUSH_EVERY == 0:
+                self.flush()  # a long step must not pile up all it changes
             at_ns, _, kind, key = heapq.heappop(due)
             thing = tables[kind][0].get(key)
             if thing is not None and thing.due_ns == at_ns:
