@@ -39,7 +39,7 @@ WHERE d.tenant <> %(tenant)s AND q.failures = 0
       < (NOT %(started)s::boolean, -%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text);
 
 -- name: meet_demand
-UPDATE reconciler.create_demand SET wanted = greatest(wanted - 1, 0), ready = greatest(ready - 1, 0), started = true
+UPDATE reconciler.create_demand SET wanted = greatest(wanted - 1, 0), ready = greatest(ready - 1, 0)
 WHERE tenant = %(tenant)s;
 
 -- name: penalise
