@@ -1,17 +1,29 @@
 """Fixtures of the command line's tests: a way to run it, a Blueprint to work with, and what the engine would say."""
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
+from psycopg import sql
 
 from reconciler.cli import app
+from reconciler.core.status import Condition, ConditionType, Event, Phase, Reason, Status
+from reconciler.core.values import Sensitive
+from reconciler.manifest import Reader
+from reconciler.ports import Interval, Verdict, WakeClass
+from reconciler.postgres.embedded import EmbeddedPostgres
+from reconciler.postgres.pool import make_pool
+from reconciler.postgres.store import PostgresStore
+from reconciler.postgres.vault import Vault, read_key
 from reconciler.settings import PLAIN_NAMES, PREFIX
+from tests import conftest as shared
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 RENDER_YAML = """
@@ -94,10 +106,8 @@ def db(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return database_url
 
 
-@pytest.fixture
-def specs(tmp_path: Path) -> Path:
+def write_specs(folder: Path) -> Path:
     """A folder with a Blueprint, its template, and two tenants."""
-    folder = tmp_path / "specs"
     (folder / "tenants").mkdir(parents=True)
     (folder / "render.yaml").write_text(RENDER_YAML)
     (folder / "crm.yaml").write_text(BLUEPRINT)
@@ -107,11 +117,35 @@ def specs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fleet(db: str, specs: Path, cli: Cli) -> Iterator[str]:
-    """The database with those specs applied."""
-    ran = cli("apply", "-f", str(specs), "-R")
-    assert ran.code == 0, ran.err
-    yield db
+def specs(tmp_path: Path) -> Path:
+    """Those specs in a folder of the test's own."""
+    return write_specs(tmp_path / "specs")
+
+
+@pytest.fixture(scope="session")
+def fleet_template(
+    postgres_server: EmbeddedPostgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """A database with those specs applied by the program itself, to copy from."""
+    name = "fleet_template"
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+        sql.Identifier(name), sql.Identifier(migrated_template)
+    )
+    shared.execute(postgres_server.url, statement)
+    folder = write_specs(tmp_path_factory.mktemp("fleet") / "specs")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DATABASE_URL", shared.url_of(postgres_server.url, name))
+        assert app.run(["apply", "-f", str(folder), "-R"]) == 0
+    return name
+
+
+@pytest.fixture
+def fleet(postgres_server: EmbeddedPostgres, fleet_template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database with those specs applied, that this test has for itself."""
+    for url in shared.fresh_database(postgres_server.url, fleet_template):
+        monkeypatch.setenv("DATABASE_URL", url)
+        monkeypatch.setenv("RECONCILER_ENCRYPTION_KEY", KEY)
+        yield url
 
 
 def execute(url: str, statement: str, values: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
@@ -121,5 +155,44 @@ def execute(url: str, statement: str, values: Mapping[str, object] | None = None
         return cursor.fetchall() if cursor.description else []
 
 
-NOW = datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
-__all__ = ["Jsonb"]
+NOW = datetime.now(UTC)
+
+
+def condition(sort: ConditionType, status: str, reason: Reason, since: datetime = NOW) -> Condition:
+    """A condition without a message."""
+    return Condition(type=sort, status=status, reason=reason, message="", since=since, observed_generation=1)
+
+
+def tell(database: str, name: str, *events: Event, **status: Any) -> None:
+    """Let the engine's own store end a pass over a tenant with this status and these events."""
+    asyncio.run(_tell(database, name, events, status))
+
+
+def meter(database: str, *intervals: Interval) -> None:
+    """Let the engine's own store open these intervals of the ledger."""
+
+    async def put() -> None:
+        async with _store(database) as store:
+            await store.meter(intervals, {})
+
+    asyncio.run(put())
+
+
+@asynccontextmanager
+async def _store(database: str) -> AsyncIterator[PostgresStore]:
+    async with make_pool(database, max_size=2) as pool:
+        vault = Vault([read_key(Sensitive(KEY))])
+        await vault.unlock(pool)
+        yield PostgresStore(pool, Reader(), vault, "tea-1", 2.0)
+
+
+async def _tell(database: str, name: str, events: Sequence[Event], status: dict[str, Any]) -> None:
+    execute(database, "UPDATE reconciler.tenant_queue SET wake_seq = handled_seq + 1, due_at = 'epoch'")
+    async with _store(database) as store:
+        claims = [claim for sort in WakeClass for claim in await store.claim(sort, 100, "test", 90, NOW)]
+        claim = next(claim for claim in claims if claim.tenant == name)
+        record = await store.load(name, NOW)
+        said = {"phase": Phase.READY, "observed_generation": record.generation, "revision": 1, "conditions": ()}
+        verdict = Verdict(status=Status(**(said | status)), events=events, due_at=NOW, wake_class=WakeClass.DRIFT)
+        await store.finish(claim, verdict, NOW)
+        await store.release_all("test")

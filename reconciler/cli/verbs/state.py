@@ -8,7 +8,6 @@ from reconciler.cli import bulk, root, session, text, waiting
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.cli.session import Session
 from reconciler.cli.waiting import Goal
-from reconciler.core.errors import Invalid, Problem
 
 
 @root.app.command(
@@ -88,8 +87,6 @@ def _set_state(names: list[str], state: str, goal: Goal | None, timeout: str, mo
 
 async def _one(opened: Session, name: str, state: str, mode: str) -> str:
     before = await opened.registry.get_tenant(name)
-    if before.purged:
-        raise Invalid([Problem(path="metadata.name", message=f"{name} was purged", remedy="choose another name")])
     row = await opened.registry.set_state(name, state, opened.actor, purge_mode=mode)
     if state == "deleted":
         return _deleted(name, mode, text.at(row.purge_at, opened.now()))
