@@ -16,6 +16,7 @@ from reconciler.api.guard import GuardedRoute
 from reconciler.api.limiter import Limiter
 from reconciler.api.options import ApiOptions, Health
 from reconciler.api.sessions import Sessions
+from reconciler.api.turns import Turns
 from reconciler.telemetry.metrics import Metrics
 
 DESCRIPTION = """Tenants, Blueprints, costs and the state of the fleet.
@@ -61,6 +62,7 @@ def build_api(
         options=options,
         limiter=Limiter(options.requests_per_minute, options.requests_per_minute // BURST_SHARE),
         sessions=Sessions(options.session_secret, secure=options.secure_cookies),
+        turns=Turns(),
     )
     for router in ROUTERS:
         app.include_router(router)

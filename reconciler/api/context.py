@@ -11,6 +11,7 @@ from reconciler.api.access import Caller
 from reconciler.api.limiter import Limiter
 from reconciler.api.options import ApiOptions, Health
 from reconciler.api.sessions import Sessions
+from reconciler.api.turns import Turns
 from reconciler.telemetry.metrics import Metrics
 
 
@@ -26,6 +27,7 @@ class Context:
     options: ApiOptions
     limiter: Limiter
     sessions: Sessions
+    turns: Turns
 
 
 def context_of(request: Request) -> Context:

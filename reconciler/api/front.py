@@ -51,7 +51,7 @@ class Front:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                seen["status"] = message["status"]
+                seen["status"] = int(message["status"])
                 _add_headers(message, scope, state["request_id"])
             await send(message)
 

@@ -113,18 +113,8 @@ async def list_tenants(
 async def create(request: Request, shared: Shared, who: Who) -> JSONResponse:
     """Make a tenant of `{name, slug?, custom_plugin_repo?}` on the default Blueprint and tier."""
     body = await _fields(request)
-    name = await _free_name(shared, body.get("name"))
-    blueprint, tier = _defaults(shared)
-    columns: dict[str, Json] = {
-        "display_name": name,
-        "blueprint": blueprint,
-        **({"tier": tier} if tier else {}),
-        "params": {},
-        "labels": {},
-        "details": _with_plugin({}, body.get("custom_plugin_repo")),
-    }
-    slug = _given_slug(body.get("slug"))
-    row = await (_create(shared, who, {**columns, "name": slug}) if slug else _create_named(shared, who, columns, name))
+    async with shared.turns.take(str(body.get("name") or "").strip()):
+        row = await _sign_up(shared, who, body)
     return JSONResponse(
         tenant(row), status_code=HTTPStatus.CREATED, headers={"Location": f"/api/tenants/{row.number}/"}
     )
@@ -308,6 +298,23 @@ def _in_old_words(problem: Problem) -> str:
     return str(problem)
 
 
+async def _sign_up(shared: Context, who: Caller, body: Mapping[str, Json]) -> TenantRow:
+    name = await _free_name(shared, body.get("name"))
+    blueprint, tier = _defaults(shared)
+    columns: dict[str, Json] = {
+        "display_name": name,
+        "blueprint": blueprint,
+        **({"tier": tier} if tier else {}),
+        "params": {},
+        "labels": {},
+        "details": _with_plugin({}, body.get("custom_plugin_repo")),
+    }
+    slug = _given_slug(body.get("slug"))
+    return await (
+        _create(shared, who, {**columns, "name": slug}) if slug else _create_named(shared, who, columns, name)
+    )
+
+
 async def _create(shared: Context, who: Caller, columns: Mapping[str, Json]) -> TenantRow:
     try:
         return await _write(shared, who, columns)
@@ -335,9 +342,11 @@ async def _change(id: str, request: Request, shared: Context, who: Caller, *, wh
     body = await _fields(request)
     if "slug" in body and body["slug"] not in (None, "", row.name):
         raise _refuse("The slug of a tenant cannot be changed")
-    changed: dict[str, Json] = {}
-    if "name" in body or whole:
-        changed["display_name"] = await _free_name(shared, body.get("name"), own=row.name)
-    if "custom_plugin_repo" in body:
-        changed["details"] = _with_plugin(row.details, body["custom_plugin_repo"])
-    return JSONResponse(tenant(await _write(shared, who, {**views.columns(row), **changed}, changed)))
+    async with shared.turns.take(str(body.get("name") or "").strip()):
+        changed: dict[str, Json] = {}
+        if "name" in body or whole:
+            changed["display_name"] = await _free_name(shared, body.get("name"), own=row.name)
+        if "custom_plugin_repo" in body:
+            changed["details"] = _with_plugin(row.details, body["custom_plugin_repo"])
+        written = await _write(shared, who, {**views.columns(row), **changed}, changed)
+    return JSONResponse(tenant(written))

@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from reconciler.api import description
 from reconciler.api.context import Shared
@@ -32,7 +32,7 @@ async def readyz(shared: Shared) -> JSONResponse:
     return await probed(shared.health.ready)
 
 
-@router.get("/metrics", summary="Figures for Prometheus")
+@router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
 async def metrics(shared: Shared) -> Response:
     """Write all figures in the Prometheus text format."""
     return await scraped(shared.metrics)

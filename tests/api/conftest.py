@@ -1,14 +1,24 @@
 """Servers for the tests of the HTTP API: one with everything set, and a way to start others beside it."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from reconciler.core.values import Sensitive
 from reconciler.postgres.embedded import EmbeddedPostgres
 from tests.api.harness import BLUEPRINT, WEBHOOK_SECRET, ApiServer, Starter
 from tests.conftest import fresh_database
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> Iterator[None]:
+    """The servers' own threads would write between the dots."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")

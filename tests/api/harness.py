@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,8 @@ from reconciler.postgres.vault import Vault
 from reconciler.telemetry.metrics import Metrics
 
 T = TypeVar("T")
+TLS = ssl.create_default_context()
+"""Made once: a context for each client would be most of the tests' time."""
 _numbers = itertools.count(1)
 ROOT = Actor(name="root", via="cli")
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -115,6 +118,7 @@ class ApiServer:
         app = build_api(self.registry, WallClock(), FixedPlanner(), self.metrics, self.health, self.options)
         self.app = app
         self._server = await serve(app, "127.0.0.1", 0)
+        self.http = httpx.Client(base_url=self._server.url, verify=TLS)  # without a key
 
     async def _wake(self, live_id: str) -> bool:
         self.woken.append(live_id)
@@ -128,6 +132,7 @@ class ApiServer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     def stop(self) -> None:
+        self.http.close()
         self.run(self._server.stop())
         self.run(self._pool.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -141,7 +146,7 @@ class ApiServer:
 
     def client(self, *scopes: str, name: str = "", **settings: Any) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.key(*scopes, name=name)}"} if scopes else {}
-        return httpx.Client(base_url=self.url, headers=headers, **settings)
+        return httpx.Client(base_url=self.url, headers=headers, verify=TLS, **settings)
 
     def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as connection:

@@ -3,7 +3,6 @@
 import re
 from itertools import product
 
-import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
@@ -38,27 +37,27 @@ def test_the_table_and_the_application_have_the_same_routes(api):
 @pytest.mark.parametrize(("method", "path"), GUARDED, ids=str)
 def test_every_guarded_route_refuses_a_missing_and_an_unknown_key(api, method, path):
     for headers in ({}, {"Authorization": "Bearer unknown"}, {"X-API-Key": "unknown"}):
-        answer = httpx.request(method, api.url + concrete(path), headers=headers)
+        answer = api.http.request(method, concrete(path), headers=headers)
         assert answer.status_code == 401, answer.text
 
 
 @pytest.mark.parametrize(("route", "scope"), REFUSED, ids=str)
 def test_every_guarded_route_refuses_a_key_of_the_wrong_scope(api, keys, route, scope):
     method, path = route
-    answer = httpx.request(method, api.url + concrete(path), headers={"X-API-Key": keys[scope]})
+    answer = api.http.request(method, concrete(path), headers={"X-API-Key": keys[scope]})
     assert answer.status_code == 403, answer.text
 
 
 @pytest.mark.parametrize(("route", "scope"), ALLOWED, ids=str)
 def test_every_guarded_route_lets_the_right_scope_through(api, keys, route, scope):
     method, path = route
-    answer = httpx.request(method, api.url + concrete(path), headers={"X-API-Key": keys[scope]})
+    answer = api.http.request(method, concrete(path), headers={"X-API-Key": keys[scope]})
     assert answer.status_code not in (401, 403, 405, 500), answer.text
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN, ids=str)
 def test_open_routes_ask_for_no_key(api, method, path):
-    answer = httpx.request(method, api.url + path)
+    answer = api.http.request(method, path)
     # Sign-in without a key and a webhook without a signature are refused by themselves.
     expected = {401} if (method, path) in {("POST", "/console/login"), ("POST", "/webhooks/render")} else {200, 303}
     assert answer.status_code in expected
@@ -67,10 +66,10 @@ def test_open_routes_ask_for_no_key(api, method, path):
 def test_a_revoked_key_is_refused_at_once(api):
     key = api.key("read", name="leaver")
     headers = {"X-API-Key": key}
-    assert httpx.get(f"{api.url}/v1/queue", headers=headers).status_code == 200
+    assert api.http.get("/v1/queue", headers=headers).status_code == 200
     with api.client("admin") as admin:
         assert admin.delete("/v1/keys/leaver").status_code == 204
-    assert httpx.get(f"{api.url}/v1/queue", headers=headers).status_code == 401
+    assert api.http.get("/v1/queue", headers=headers).status_code == 401
 
 
 def test_a_refusal_names_the_scope_that_is_needed(api):
@@ -96,10 +95,10 @@ def test_a_key_is_limited_and_told_when_to_come_again(start_api: Starter, api):
 
 
 def test_metrics_need_a_key_unless_they_were_opened(start_api: Starter, api):
-    assert httpx.get(f"{api.url}/metrics").status_code == 401
+    assert api.http.get("/metrics").status_code == 401
     opened = start_api(metrics_open=True)
-    assert httpx.get(f"{opened.url}/metrics").status_code == 200
-    assert httpx.get(f"{opened.url}/v1/queue").status_code == 401
+    assert opened.http.get("/metrics").status_code == 200
+    assert opened.http.get("/v1/queue").status_code == 401
 
 
 def test_options_do_not_show_their_secrets():

@@ -25,7 +25,7 @@ def test_the_root_leads_to_the_sign_in(api):
 
 
 def test_a_session_is_a_strict_cookie_that_scripts_cannot_read(api):
-    answer = httpx.post(f"{api.url}/console/login", data={"key": api.key("read")})
+    answer = api.http.post("/console/login", data={"key": api.key("read")})
     assert (answer.status_code, answer.headers["location"]) == (303, "/console")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
@@ -38,13 +38,13 @@ def test_a_session_is_a_strict_cookie_that_scripts_cannot_read(api):
 )
 def test_other_keys_open_nothing(api, content, status):
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = httpx.post(f"{api.url}/console/login", content=content.encode("latin-1"), headers=headers)
+    answer = api.http.post("/console/login", content=content.encode("latin-1"), headers=headers)
     assert answer.status_code == status
     assert "set-cookie" not in answer.headers
 
 
 def test_a_key_that_may_not_read_opens_nothing(api):
-    answer = httpx.post(f"{api.url}/console/login", data={"key": api.key("signup")})
+    answer = api.http.post("/console/login", data={"key": api.key("signup")})
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
@@ -52,7 +52,7 @@ def test_a_key_that_may_not_read_opens_nothing(api):
 def test_a_form_of_another_site_is_refused(api):
     for path in ("login", "logout"):
         headers = {"Origin": "https://evil.example"}
-        answer = httpx.post(f"{api.url}/console/{path}", data={"key": api.key("read")}, headers=headers)
+        answer = api.http.post(f"/console/{path}", data={"key": api.key("read")}, headers=headers)
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
 
@@ -164,5 +164,5 @@ def test_pages_of_a_hundred(api, browser):
 
 
 def test_the_style_is_served(api):
-    answer = httpx.get(f"{api.url}/console/style.css")
+    answer = api.http.get("/console/style.css")
     assert answer.headers["content-type"].startswith("text/css")

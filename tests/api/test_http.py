@@ -12,12 +12,12 @@ from tests.api.harness import ApiServer, SettableHealth
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 def test_probes_answer_with_reasons(api: ApiServer, path):
     try:
-        assert httpx.get(api.url + path).json() == {"status": "ok", "reasons": []}
+        assert api.http.get(path).json() == {"status": "ok", "reasons": []}
         api.health.reasons = ["no claim for 5m"]
-        answer = httpx.get(api.url + path)
+        answer = api.http.get(path)
         assert (answer.status_code, answer.json()) == (503, {"status": "failing", "reasons": ["no claim for 5m"]})
         api.health.broken = True
-        assert httpx.get(api.url + path).json()["reasons"] == ["the probe itself failed: RuntimeError"]
+        assert api.http.get(path).json()["reasons"] == ["the probe itself failed: RuntimeError"]
     finally:
         api.health.reasons, api.health.broken = [], False
 
@@ -47,11 +47,11 @@ async def test_metrics_have_a_port_of_their_own_without_keys(api):
 
 
 def test_every_answer_has_an_id_and_safe_headers(api):
-    answer = httpx.get(f"{api.url}/v1/queue", headers={"X-Request-Id": "abc-1"})
+    answer = api.http.get("/v1/queue", headers={"X-Request-Id": "abc-1"})
     assert answer.headers["x-request-id"] == "abc-1" == answer.json()["requestId"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
-    made = httpx.get(f"{api.url}/v1/queue", headers={"X-Request-Id": "x" * 500}).headers["x-request-id"]
+    made = api.http.get("/v1/queue", headers={"X-Request-Id": "x" * 500}).headers["x-request-id"]
     assert len(made) == 32
 
 
@@ -63,7 +63,7 @@ def test_every_answer_has_an_id_and_safe_headers(api):
     ],
 )
 def test_addresses_that_are_not_there(api, method, path, status):
-    answer = httpx.request(method, api.url + path)
+    answer = api.http.request(method, path)
     assert answer.status_code == status
     assert answer.json()["error" if path.startswith("/api") else "detail"]
 
@@ -96,14 +96,14 @@ def test_what_nobody_foresaw_is_500_without_details(api, monkeypatch):
 
 
 def test_the_api_describes_itself(api):
-    described = httpx.get(f"{api.url}/openapi.json").json()
+    described = api.http.get("/openapi.json").json()
     assert "/v1/tenants/{name}" in described["paths"]
     assert "/api/tenants/{id}/status/" in described["paths"]
     assert "/console" not in described["paths"]
     assert {"bearer", "header"} <= set(described["components"]["securitySchemes"])
     assert described["paths"]["/v1/queue"]["get"]["security"]
     assert "security" not in described["paths"]["/livez"]["get"]
-    assert "/openapi.json" in httpx.get(f"{api.url}/docs").text
+    assert "/openapi.json" in api.http.get("/docs").text
 
 
 @pytest.mark.parametrize(

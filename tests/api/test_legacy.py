@@ -47,7 +47,7 @@ def status(phase: Phase, you: str = "") -> Status:
 
 
 def test_health_needs_no_key(api):
-    answer = httpx.get(f"{api.url}/api/health/")
+    answer = api.http.get("/api/health/")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
@@ -185,13 +185,27 @@ def test_slugs_stay_unique_when_many_sign_up_at_once(api):
 
     def one(number: int) -> str:
         body = {"name": "Rush" + "!" * number}
-        answer = httpx.post(f"{api.url}/api/tenants/", json=body, headers={"X-API-Key": key}, timeout=30)
+        answer = api.http.post("/api/tenants/", json=body, headers={"X-API-Key": key}, timeout=30)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["slug"])
 
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(one, range(1, 17)))
     assert set(made) == {"rush", *(f"rush-{number}" for number in range(2, 17))}
+
+
+def test_one_of_many_gets_a_name_that_all_ask_for(api):
+    sent = {"X-API-Key": api.key("signup")}
+
+    def one(number: int) -> httpx.Response:
+        body = {"name": "Wanted Co" if number % 2 else "WANTED CO", "slug": f"wanted-{number}"}
+        return api.http.post("/api/tenants/", json=body, headers=sent, timeout=30)
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(one, range(8)))
+    assert sorted(answer.status_code for answer in answers) == [201, *[400] * 7]
+    refused = {answer.json()["error"] for answer in answers if answer.status_code == 400}
+    assert refused == {"A tenant with this name already exists"}
 
 
 @pytest.mark.parametrize(
@@ -411,7 +425,7 @@ def test_a_key_of_scope_signup_has_its_own_tenants_only(api, client):
 def test_a_key_is_sent_in_either_header(api, header):
     key = api.key("read")
     sent = {name: value.replace("KEY", key) for name, value in header.items()}
-    assert httpx.get(f"{api.url}/api/tenants/", headers=sent).status_code == 200
+    assert api.http.get("/api/tenants/", headers=sent).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -425,7 +439,7 @@ def test_a_key_is_sent_in_either_header(api, header):
     ],
 )
 def test_no_key_or_an_unknown_one_is_401(api, header):
-    answer = httpx.get(f"{api.url}/api/tenants/", headers=header)
+    answer = api.http.get("/api/tenants/", headers=header)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert "key" in answer.json()["error"]

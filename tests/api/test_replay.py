@@ -52,7 +52,7 @@ def test_twins_at_the_same_time_make_one_tenant(api):
     sent = {"X-API-Key": api.key("signup"), "Idempotency-Key": "twins"}
 
     def one(_: int) -> httpx.Response:
-        return httpx.post(f"{api.url}/api/tenants/", json={"name": "Replay Twins"}, headers=sent, timeout=30)
+        return api.http.post("/api/tenants/", json={"name": "Replay Twins"}, headers=sent, timeout=30)
 
     with ThreadPoolExecutor(6) as threads:
         answers = list(threads.map(one, range(6)))
