@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reconciler import manifest
-from reconciler.api import edits, models, views
+from reconciler.api import edits, models, schemas, views
 from reconciler.api.context import Shared, Who
 from reconciler.api.guard import GuardedRoute
 from reconciler.core.errors import Invalid
@@ -26,24 +26,33 @@ DOCUMENT_BODY: dict[str, object] = {
         },
     }
 }
+CREATED: dict[int | str, dict[str, object]] = {
+    201: {"model": schemas.AppliedBlueprint, "description": "A new revision"}
+}
 Revision = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Which revision; the newest by default.")]
 
 
-@router.get("/v1/blueprints", summary="List Blueprints")
+@router.get("/v1/blueprints", summary="List Blueprints", response_model=schemas.BlueprintList)
 async def list_blueprints(shared: Shared, who: Who) -> JSONResponse:
     """List the newest revision of each, with its rollout and the number of its tenants."""
     items: list[Json] = [views.blueprint(row) for row in await shared.registry.list_blueprints()]
     return JSONResponse({"count": len(items), "items": items})
 
 
-@router.get("/v1/blueprints/{name}", summary="Get a revision of a Blueprint")
+@router.get("/v1/blueprints/{name}", summary="Get a revision of a Blueprint", response_model=schemas.BlueprintShape)
 async def get(name: models.BlueprintName, shared: Shared, who: Who, revision: Revision = None) -> JSONResponse:
     """Answer the newest revision, or the one asked for; the ETag is its number."""
     row = await shared.registry.get_blueprint(name, revision)
     return JSONResponse(views.blueprint(row), headers={"ETag": f'"{row.revision}"'})
 
 
-@router.put("/v1/blueprints/{name}", summary="Apply a Blueprint", openapi_extra=DOCUMENT_BODY)
+@router.put(
+    "/v1/blueprints/{name}",
+    summary="Apply a Blueprint",
+    openapi_extra=DOCUMENT_BODY,
+    response_model=schemas.AppliedBlueprint,
+    responses=CREATED,
+)
 async def put(name: models.BlueprintName, request: Request, shared: Shared, who: Who) -> JSONResponse:
     """Make a new revision if the document differs from the newest, and roll it out in steps: 201, or 200 unchanged."""
     try:
@@ -64,7 +73,12 @@ async def put(name: models.BlueprintName, request: Request, shared: Shared, who:
     )
 
 
-@router.post("/v1/blueprints/{name}/rollout/retry", status_code=202, summary="Let a stopped rollout go on")
+@router.post(
+    "/v1/blueprints/{name}/rollout/retry",
+    status_code=202,
+    summary="Let a stopped rollout go on",
+    response_model=schemas.RetriedRollout,
+)
 async def retry_rollout(name: models.BlueprintName, shared: Shared, who: Who) -> JSONResponse:
     """Go on with a rollout that stopped after failures; 404 when none is stopped."""
     await shared.registry.retry_rollout(name, who.actor)
@@ -72,7 +86,9 @@ async def retry_rollout(name: models.BlueprintName, shared: Shared, who: Who) ->
     return JSONResponse({"blueprint": name, "revision": row.revision, "rollout": row.rollout}, status_code=202)
 
 
-@router.get("/v1/blueprints/{name}/secrets", summary="Names of a Blueprint's shared secrets")
+@router.get(
+    "/v1/blueprints/{name}/secrets", summary="Names of a Blueprint's shared secrets", response_model=schemas.SecretNames
+)
 async def secrets(name: models.BlueprintName, shared: Shared, who: Who) -> JSONResponse:
     """List names and times; values are never answered."""
     row = await shared.registry.get_blueprint(name)

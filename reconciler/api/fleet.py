@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from starlette.responses import JSONResponse, Response
 
-from reconciler.api import access, models, views
+from reconciler.api import access, models, schemas, views
 from reconciler.api.context import Shared, Who
 from reconciler.api.guard import GuardedRoute
 from reconciler.api.tenant_parts import After
@@ -21,14 +21,14 @@ By = Annotated[str, Query(max_length=100, description=f"One of {', '.join(GROUPS
 Subject = Annotated[str | None, Query(max_length=200, description="Only what was done to this.")]
 
 
-@router.get("/v1/events", summary="What happened to all tenants")
+@router.get("/v1/events", summary="What happened to all tenants", response_model=schemas.EventList)
 async def events(shared: Shared, who: Who, after: After = 0, limit: models.Limit = 100) -> JSONResponse:
     """List events of all tenants, newest last; to watch, ask again with `after` set to the last id."""
     items: list[Json] = [views.event(row) for row in await shared.registry.events(None, after=after, limit=limit)]
     return JSONResponse({"items": items})
 
 
-@router.get("/v1/costs", summary="What the fleet costs")
+@router.get("/v1/costs", summary="What the fleet costs", response_model=schemas.CostList)
 async def costs(
     shared: Shared,
     who: Who,
@@ -54,49 +54,49 @@ async def costs(
     )
 
 
-@router.get("/v1/queue", summary="The queue for creates")
+@router.get("/v1/queue", summary="The queue for creates", response_model=schemas.Queue)
 async def queue(shared: Shared, who: Who) -> JSONResponse:
     """List who waits for Render's limit of new resources an hour, in order, with the time it is expected to end."""
     items: list[Json] = [views.queue(row) for row in await shared.registry.queue()]
     return JSONResponse({"items": items})
 
 
-@router.get("/v1/brake", summary="Read the brake")
+@router.get("/v1/brake", summary="Read the brake", response_model=schemas.BrakeShape)
 async def brake(shared: Shared, who: Who) -> JSONResponse:
     """Answer where the brake stands and why."""
     stands, why = await shared.registry.brake()
     return JSONResponse({"brake": stands.value, "why": why})
 
 
-@router.put("/v1/brake", summary="Move the brake")
+@router.put("/v1/brake", summary="Move the brake", response_model=schemas.BrakeShape)
 async def set_brake(change: models.BrakeRequest, shared: Shared, who: Who) -> JSONResponse:
     """Hands off all tenants: `observe` plans without effects, `stop` does not even look, `normal` works."""
     await shared.registry.set_brake(change.brake, change.why, who.actor)
     return JSONResponse({"brake": change.brake.value, "why": change.why})
 
 
-@router.get("/v1/rejections", summary="Refused documents")
+@router.get("/v1/rejections", summary="Refused documents", response_model=schemas.RejectionList)
 async def rejections(shared: Shared, who: Who) -> JSONResponse:
     """List documents that were refused and have not been put right."""
     items: list[Json] = [views.rejection(row) for row in await shared.registry.rejections()]
     return JSONResponse({"items": items})
 
 
-@router.get("/v1/audit", summary="Who changed what, when")
+@router.get("/v1/audit", summary="Who changed what, when", response_model=schemas.AuditList)
 async def audit(shared: Shared, who: Who, limit: models.Limit = 100, subject: Subject = None) -> JSONResponse:
     """List changes, newest first."""
     items: list[Json] = [views.audit(row) for row in await shared.registry.audit(limit, subject)]
     return JSONResponse({"items": items})
 
 
-@router.get("/v1/keys", summary="List API keys")
+@router.get("/v1/keys", summary="List API keys", response_model=schemas.KeyList)
 async def keys(shared: Shared, who: Who) -> JSONResponse:
     """List keys without their secrets, revoked ones too."""
     items: list[Json] = [views.key(row) for row in await shared.registry.list_keys()]
     return JSONResponse({"items": items})
 
 
-@router.post("/v1/keys", status_code=201, summary="Make an API key")
+@router.post("/v1/keys", status_code=201, summary="Make an API key", response_model=schemas.MadeKey)
 async def create_key(request: models.KeyRequest, shared: Shared, who: Who) -> JSONResponse:
     """Make a key; its secret is in this answer and nowhere else."""
     problems = access.check_scopes(request.scopes)

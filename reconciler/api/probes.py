@@ -10,7 +10,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from reconciler.api import description
+from reconciler.api import description, schemas
 from reconciler.api.context import Shared
 from reconciler.api.guard import GuardedRoute
 from reconciler.api.options import Health
@@ -20,13 +20,13 @@ router = APIRouter(route_class=GuardedRoute, tags=["probes"])
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("reconciler.api")
 
 
-@router.get("/livez", summary="Whether the operator makes progress")
+@router.get("/livez", summary="Whether the operator makes progress", response_model=schemas.Probe)
 async def livez(shared: Shared) -> JSONResponse:
     """Answer 200, or 503 with the reasons why the process should be restarted."""
     return await probed(shared.health.live)
 
 
-@router.get("/readyz", summary="Whether requests can be served")
+@router.get("/readyz", summary="Whether requests can be served", response_model=schemas.Probe)
 async def readyz(shared: Shared) -> JSONResponse:
     """Answer 200, or 503 with the reasons why no request should be sent here."""
     return await probed(shared.health.ready)

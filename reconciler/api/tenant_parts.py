@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
-from reconciler.api import edits, models, views
+from reconciler.api import edits, models, schemas, views
 from reconciler.api.context import Shared, Who
 from reconciler.api.guard import GuardedRoute
 from reconciler.core.values import Json, Sensitive
@@ -15,7 +15,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["tenants"])
 After = Annotated[int, Query(ge=0, le=2**62, description="Only events changed after this id; 0 means the newest.")]
 
 
-@router.get("/v1/tenants/{name}/events", summary="What happened to a tenant")
+@router.get("/v1/tenants/{name}/events", summary="What happened to a tenant", response_model=schemas.EventList)
 async def events(
     name: models.Name, shared: Shared, who: Who, after: After = 0, limit: models.Limit = 100
 ) -> JSONResponse:
@@ -25,7 +25,7 @@ async def events(
     return JSONResponse({"items": items})
 
 
-@router.get("/v1/tenants/{name}/operations", summary="The journal of a tenant")
+@router.get("/v1/tenants/{name}/operations", summary="The journal of a tenant", response_model=schemas.OperationList)
 async def operations(name: models.Name, shared: Shared, who: Who, limit: models.Limit = 50) -> JSONResponse:
     """List effects on Render, newest first, with their outcomes."""
     row = await edits.find(shared, who, name)
@@ -33,7 +33,7 @@ async def operations(name: models.Name, shared: Shared, who: Who, limit: models.
     return JSONResponse({"items": items})
 
 
-@router.get("/v1/tenants/{name}/costs", summary="What a tenant costs")
+@router.get("/v1/tenants/{name}/costs", summary="What a tenant costs", response_model=schemas.TenantCosts)
 async def costs(name: models.Name, shared: Shared, who: Who, window: models.Window = "month") -> JSONResponse:
     """Sum the ledger of one tenant in a window, with the present price of each component."""
     row = await edits.find(shared, who, name)
@@ -46,7 +46,12 @@ async def costs(name: models.Name, shared: Shared, who: Who, window: models.Wind
     )
 
 
-@router.post("/v1/tenants/{name}/reconcile", status_code=202, summary="Look at a tenant now")
+@router.post(
+    "/v1/tenants/{name}/reconcile",
+    status_code=202,
+    summary="Look at a tenant now",
+    response_model=schemas.ReconcileToken,
+)
 async def reconcile(name: models.Name, shared: Shared, who: Who) -> JSONResponse:
     """Ask for a pass with a deep check, refusals lifted; it is done when `status.handledToken` is this token."""
     row = await edits.find(shared, who, name, alter=True)
@@ -54,7 +59,7 @@ async def reconcile(name: models.Name, shared: Shared, who: Who) -> JSONResponse
     return JSONResponse({"tenant": row.name, "token": token}, status_code=202)
 
 
-@router.put("/v1/tenants/{name}/hold", summary="Hands off a tenant")
+@router.put("/v1/tenants/{name}/hold", summary="Hands off a tenant", response_model=schemas.HoldShape)
 async def hold(name: models.Name, change: models.HoldRequest, shared: Shared, who: Who) -> JSONResponse:
     """Stop all effects on one tenant for a time; the reason stands in its status."""
     row = await edits.find(shared, who, name, alter=True)
@@ -72,7 +77,7 @@ async def unhold(name: models.Name, shared: Shared, who: Who) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/v1/tenants/{name}/secrets", summary="Names of a tenant's secrets")
+@router.get("/v1/tenants/{name}/secrets", summary="Names of a tenant's secrets", response_model=schemas.SecretNames)
 async def secrets(name: models.Name, shared: Shared, who: Who) -> JSONResponse:
     """List names and times; values are never answered."""
     row = await edits.find(shared, who, name)

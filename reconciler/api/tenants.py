@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from reconciler import manifest
-from reconciler.api import bodies, edits, models, views
+from reconciler.api import bodies, edits, models, schemas, views
 from reconciler.api.access import Caller
 from reconciler.api.context import Context, Shared, Who
 from reconciler.api.guard import GuardedRoute
@@ -39,13 +39,15 @@ PATCH_BODY: dict[str, object] = {
         },
     }
 }
+CREATED: dict[int | str, dict[str, object]] = {201: {"model": schemas.AppliedTenant, "description": "Created"}}
+PLAN: dict[int | str, dict[str, object]] = {200: {"content": {"application/json": {}, "text/plain": {}}}}
 Names = Annotated[list[str] | None, Query(alias="name", max_length=1000, description="Only these; may be repeated.")]
 Maker = Annotated[str | None, Query(alias="createdBy", max_length=200, description="Only those that this key made.")]
 
 router = APIRouter(route_class=GuardedRoute, tags=["tenants"])
 
 
-@router.get("/v1/tenants", summary="List tenants")
+@router.get("/v1/tenants", summary="List tenants", response_model=schemas.TenantList)
 async def list_tenants(
     shared: Shared,
     who: Who,
@@ -70,14 +72,20 @@ async def list_tenants(
     return JSONResponse({"count": page.count, "items": items})
 
 
-@router.get("/v1/tenants/{name}", summary="Get a tenant")
+@router.get("/v1/tenants/{name}", summary="Get a tenant", response_model=schemas.TenantShape)
 async def get(name: models.Name, shared: Shared, who: Who) -> JSONResponse:
     """Answer spec and status; the ETag is the generation of the spec."""
     row = await edits.find(shared, who, name)
     return JSONResponse(views.tenant(row), headers=edits.etag(row))
 
 
-@router.put("/v1/tenants/{name}", summary="Apply a tenant", openapi_extra=DOCUMENT_BODY)
+@router.put(
+    "/v1/tenants/{name}",
+    summary="Apply a tenant",
+    openapi_extra=DOCUMENT_BODY,
+    response_model=schemas.AppliedTenant,
+    responses=CREATED,
+)
 async def put(name: models.Name, request: Request, shared: Shared, who: Who) -> JSONResponse:
     """Create or change a tenant by its whole document: 201 or 200.
 
@@ -108,7 +116,9 @@ async def put(name: models.Name, request: Request, shared: Shared, who: Who) -> 
     return await _answer(shared, applied)
 
 
-@router.patch("/v1/tenants/{name}", summary="Change a tenant", openapi_extra=PATCH_BODY)
+@router.patch(
+    "/v1/tenants/{name}", summary="Change a tenant", openapi_extra=PATCH_BODY, response_model=schemas.AppliedTenant
+)
 async def patch(name: models.Name, request: Request, shared: Shared, who: Who) -> JSONResponse:
     """Change parts of a tenant's document by JSON Merge Patch, such as `{"spec": {"tier": "pro"}}`."""
     change = await bodies.read_json(request)
@@ -128,7 +138,9 @@ async def patch(name: models.Name, request: Request, shared: Shared, who: Who) -
     raise ApiError(HTTPStatus.CONFLICT, f"Tenant {name} is being changed by others all the time; send the patch again.")
 
 
-@router.post("/v1/tenants/{name}/state", summary="Suspend, resume or delete a tenant")
+@router.post(
+    "/v1/tenants/{name}/state", summary="Suspend, resume or delete a tenant", response_model=schemas.TenantShape
+)
 async def set_state(
     name: models.Name, change: models.StateChange, request: Request, shared: Shared, who: Who
 ) -> JSONResponse:
@@ -151,14 +163,14 @@ async def set_state(
     return JSONResponse(views.tenant(changed), headers=edits.etag(changed))
 
 
-@router.get("/v1/tenants/{name}/plan", summary="What a pass would do now")
+@router.get("/v1/tenants/{name}/plan", summary="What a pass would do now", responses=PLAN)
 async def plan(name: models.Name, request: Request, shared: Shared, who: Who) -> Response:
     """Plan as things stand; `Accept: text/plain` answers it as people read it."""
     row = await edits.find(shared, who, name)
     return await _plan(request, shared, row.name, None)
 
 
-@router.post("/v1/tenants/{name}/plan", summary="What a change would do", openapi_extra=PATCH_BODY)
+@router.post("/v1/tenants/{name}/plan", summary="What a change would do", openapi_extra=PATCH_BODY, responses=PLAN)
 async def plan_change(name: models.Name, request: Request, shared: Shared, who: Who) -> Response:
     """Plan with a JSON Merge Patch put over what stands, or with a whole document, of a new tenant too.
 

@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from reconciler.api import bodies
+from reconciler.api import bodies, schemas
 from reconciler.api.context import Context, Shared
 from reconciler.api.guard import GuardedRoute
 from reconciler.api.problems import ApiError
@@ -23,7 +23,9 @@ router = APIRouter(route_class=GuardedRoute, tags=["webhooks"])
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("reconciler.api")
 
 
-@router.post("/webhooks/render", status_code=202, summary="Take a webhook of Render's in")
+@router.post(
+    "/webhooks/render", status_code=202, summary="Take a webhook of Render's in", response_model=schemas.WebhookOutcome
+)
 async def render(request: Request, shared: Shared) -> JSONResponse:
     """Wake the tenant that owns `data.serviceId`; 404 when no secret is set, 401 when the signature is wrong."""
     payload = await _verified(request, shared)

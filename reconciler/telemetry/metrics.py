@@ -7,6 +7,7 @@ from the first scrape. Times called "world" run at the simulator's speed.
 """
 
 from collections.abc import Callable, Iterable
+from importlib import metadata
 from itertools import product
 
 import prometheus_client
@@ -74,6 +75,7 @@ class Metrics:
         self._declare_doors()
         self._initialise_engine()
         self._initialise_fleet()
+        self.build.labels(metadata.version("reconciler")).set(1)
         if process:
             prometheus_client.ProcessCollector(registry=self.registry)
             prometheus_client.PlatformCollector(registry=self.registry)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.core.kinds import Bucket
-from reconciler.ports import Brake
+from reconciler.ports import Brake, WakeClass
 from reconciler.telemetry.adapter import MeteredTelemetry
 from reconciler.telemetry.metrics import CONTROLLER, Metrics
 from reconciler.telemetry.tenants import TenantSeries
@@ -33,7 +33,8 @@ class Sources:
     """Where figures are read from; absent ones stay as they are. Times are world seconds.
 
     `depth` counts due tenants by wake class, `observation_age` is the age of each kind's last full sweep by
-    `Kind.value`, `brake` the state and reason as `Registry.brake` answers them.
+    `Kind.value`, `brake` the state and reason as `Registry.brake` answers them, `workers` how many passes this process
+    runs now and how many it may.
     """
 
     overdue: Callable[[], Awaitable[float]] | None = None
@@ -43,6 +44,7 @@ class Sources:
     create_queue: Callable[[], Awaitable[int]] | None = None
     observation_age: Callable[[], Awaitable[Mapping[str, float]]] | None = None
     brake: Callable[[], Awaitable[tuple[Brake, str]]] | None = None
+    workers: Callable[[], Awaitable[tuple[int, int]]] | None = None
 
 
 class Refresher:
@@ -93,9 +95,7 @@ def readers(metrics: Metrics, sources: Sources) -> dict[str, Callable[[], Awaita
     if sources.create_queue is not None:
         made["create_queue"] = _number(sources.create_queue, metrics.create_queue.set)
     if sources.depth is not None:
-        made["depth"] = _numbers(
-            sources.depth, lambda name, value: metrics.depth.labels(CONTROLLER, CONTROLLER, name).set(value)
-        )
+        made["depth"] = _depth(sources.depth, metrics)
     if sources.observation_age is not None:
         made["observation_age"] = _numbers(
             sources.observation_age, lambda kind, value: metrics.observation_age.labels(kind).set(value)
@@ -104,6 +104,8 @@ def readers(metrics: Metrics, sources: Sources) -> dict[str, Callable[[], Awaita
         made["budgets"] = _budgets(sources.budgets, metrics)
     if sources.brake is not None:
         made["brake"] = _brake(sources.brake, metrics)
+    if sources.workers is not None:
+        made["workers"] = _workers(sources.workers, metrics)
     return made
 
 
@@ -117,12 +119,30 @@ def _number(
 
 
 def _numbers(
-    read: Callable[[], Awaitable[Mapping[str, int]]] | Callable[[], Awaitable[Mapping[str, float]]],
+    read: Callable[[], Awaitable[Mapping[str, float]]],
     set_to: Callable[[str, float], None],
 ) -> Callable[[], Awaitable[None]]:
     async def reader() -> None:
         for name, value in (await read()).items():
             set_to(name, value)
+
+    return reader
+
+
+def _depth(read: Callable[[], Awaitable[Mapping[str, int]]], metrics: Metrics) -> Callable[[], Awaitable[None]]:
+    async def reader() -> None:
+        found = await read()
+        for wake_class in WakeClass:  # a class that nobody is due in any more must fall to 0
+            metrics.depth.labels(CONTROLLER, CONTROLLER, wake_class.value).set(found.get(wake_class.value, 0))
+
+    return reader
+
+
+def _workers(read: Callable[[], Awaitable[tuple[int, int]]], metrics: Metrics) -> Callable[[], Awaitable[None]]:
+    async def reader() -> None:
+        active, concurrency = await read()
+        metrics.active_workers.labels(CONTROLLER).set(active)
+        metrics.concurrency.labels(CONTROLLER).set(concurrency)
 
     return reader
 

@@ -59,13 +59,14 @@ class TenantSeries:
     """Keeps the last page of per-tenant lines; `refresh` makes the next one, `page` hands out the last."""
 
     def __init__(self, registry: doors.Registry, clock: Clock, metrics: Metrics, mode: PerTenant) -> None:
-        """Read from these records; sums go to `metrics`."""
+        """Read from these records; sums go to `metrics`, and so does the page, as part of its exposition."""
         self._registry = registry
         self._clock = clock
         self._metrics = metrics
         self._mode = mode
         self._lines: dict[str, tuple[Figures, tuple[bytes, ...]]] = {}
         self._page = b""
+        metrics.attach(self.page)
 
     def page(self) -> bytes:
         """Answer the text exposition of the last refresh; empty before the first one and in mode `none`."""

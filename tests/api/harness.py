@@ -28,6 +28,7 @@ T = TypeVar("T")
 TLS = ssl.create_default_context()
 """Made once: a context for each client would be most of the tests' time."""
 _numbers = itertools.count(1)
+NOW = datetime.now(UTC)
 ROOT = Actor(name="root", via="cli")
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BLUEPRINT: dict[str, Json] = {

@@ -8,7 +8,7 @@ from schemathesis import checks
 from reconciler.api.access import ACCESS
 from tests.api.harness import ApiServer
 
-EXAMPLES = 12
+EXAMPLES = 6
 JUDGED = [
     checks.not_a_server_error,
     checks.status_code_conformance,
