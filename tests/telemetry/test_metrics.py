@@ -130,15 +130,27 @@ async def test_the_refresher_reads_every_source_though_one_fails():
     async def age() -> dict[str, float]:
         return {"postgres": 22.0}
 
+    async def workers() -> tuple[int, int]:
+        return 3, 8
+
     metrics = Metrics()
+    metrics.depth.labels("tenant", "tenant", "retry").set(7)
     sources = Sources(
-        overdue=overdue, unknown_open=broken, depth=depth, budgets=budgets, brake=brake, observation_age=age
+        overdue=overdue,
+        unknown_open=broken,
+        depth=depth,
+        budgets=budgets,
+        brake=brake,
+        observation_age=age,
+        workers=workers,
     )
     await Refresher(MeteredTelemetry(metrics), sources).once()
     assert value(metrics, "reconciler_overdue_seconds") == 12.5
     assert value(metrics, "reconciler_metrics_refresh_errors_total", source="unknown_open") == 1
     assert value(metrics, "reconciler_metrics_refresh_errors_total", source="overdue") == 0
     assert value(metrics, "workqueue_depth", name="tenant", controller="tenant", priority="user") == 3
+    assert value(metrics, "workqueue_depth", name="tenant", controller="tenant", priority="retry") == 0
+    assert value(metrics, "controller_runtime_active_workers", controller="tenant") == 3
     assert value(metrics, "reconciler_budget_tokens", **{"class": "create"}) == 4
     assert value(metrics, "reconciler_budget_limit", source="header", **{"class": "create"}) == 15
     assert value(metrics, "reconciler_budget_limit", source="header", **{"class": "read"}) is None

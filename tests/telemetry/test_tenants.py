@@ -102,10 +102,12 @@ async def test_eight_series_a_tenant_from_every_page_of_rows():
         row("bolt", status(Phase.BLOCKED, you="set it", drifted="True")),
         row("cora", None),
     )
-    shown = series(rows, PerTenant.ALL)
+    metrics = Metrics()
+    shown = series(rows, PerTenant.ALL, metrics)
     assert shown.page() == b""
     await shown.refresh()
     found = samples(shown.page())
+    assert shown.page() in metrics.exposition()
     assert len(FAMILIES) == 8
     assert len(found) == 8 * 3
     assert found["reconciler_tenant_ready", "acme"] == 1
