@@ -156,6 +156,11 @@ def canonical_image(path: str) -> str:
     return f"{registry}/{rest}" if tagged else f"{registry}/{rest}:latest"
 
 
+def canonical_repo(url: str) -> str:
+    """Write a repository's URL without what makes no difference: case, a slash or `.git` at its end."""
+    return url.rstrip("/").removesuffix(".git").lower()
+
+
 def canonical_allow_list(value: Json) -> Json:
     """Fold null and [] into [], and sort entries: order has no meaning (Render API 3.13.3, 3.14)."""
     if not isinstance(value, list):

@@ -100,7 +100,7 @@ class _Build:
         said = [("tenant.displayName", scope.tenant["displayName"])]
         said += [(f"params.{name}", text) for name, text in scope.params.items() if isinstance(text, str)]
         for name, text in said:
-            if f"${{{name}}}" in value and text and shlex.quote(text) != text:
+            if f"${{{name}}}" in value.replace("$${", "") and text and shlex.quote(text) != text:
                 message = f"{name} holds characters that a shell would interpret in a command"
                 remedy = "pass it through an env variable and quote that in the command"
                 self.problems.append(Problem(path=path, message=message, value=shown(text), remedy=remedy))
@@ -162,6 +162,8 @@ def _resource(build: _Build, environment: Environment, one: Component, name: str
         file: environment.text(text, f"spec.secretFiles.{key}.{file}", key)
         for file, text in build.blueprint.files.get(key, {}).items()
     }
+    for value in files.values():  # a file is not put off as a variable is: what it names must exist before
+        build.fixed.setdefault(key, set()).update(part.component for part in value if isinstance(part, Live))
     env = environment.of(key)
     if one.kind in SERVICES:
         env.setdefault("TENANT_SLUG", literal(build.tenant.name))
@@ -181,7 +183,7 @@ def _resource(build: _Build, environment: Environment, one: Component, name: str
         headers=_rules(fields.get("headers"), ("path", "name", "value")),
         routes=_rules(fields.get("routes"), ("type", "source", "destination")),
         initial_deploy_hook=hook if isinstance(hook, str) else "",
-        commit=source.commit if source.commit and owned.get("repo") == source.repo and one.kind in SERVICES else "",
+        commit=source.commit if layers.follows(one, source) else "",
     )
 
 

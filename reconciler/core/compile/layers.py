@@ -6,13 +6,17 @@ from dataclasses import replace
 from reconciler.core import blueprint as language
 from reconciler.core.errors import Invalid, Problem, shown
 from reconciler.core.kinds import DATASTORES, SERVICES, Kind
-from reconciler.core.observed import canonical_image
+from reconciler.core.observed import canonical_image, canonical_repo
 from reconciler.core.spec import BlueprintSpec, Source, TenantSpec
 from reconciler.core.template import Component, Literal
 from reconciler.core.values import Json
 
 Components = dict[str, Component]
 ALL = "*"
+NOT_OF_AN_IMAGE = frozenset(
+    {"branch", "buildFilter", "buildCommand", "startCommand", "dockerContext", "dockerfilePath", "registryCredential"}
+)
+"""What a service built from a repository says, and one that runs an image cannot have (Render API 3.4, 3.5)."""
 
 
 def _unknown(path: str, name: str, components: Iterable[str]) -> Problem:
@@ -60,6 +64,7 @@ def _with_source(one: Component, source: Source, problems: list[Problem]) -> Com
     fields = dict(one.fields)
     if not fields.get("repo") and not fields.get("imagePath"):
         if source.image and one.kind is not Kind.STATIC:
+            fields = {word: value for word, value in fields.items() if word not in NOT_OF_AN_IMAGE}
             fields |= {"runtime": "image", "imagePath": canonical_image(source.image)}
         elif source.repo:
             fields["repo"] = source.repo
@@ -69,9 +74,15 @@ def _with_source(one: Component, source: Source, problems: list[Problem]) -> Com
             message = "names neither repo nor image, and the Blueprint has no source"
             remedy = "add spec.source with repo and commit or branch, or image"
             problems.append(Problem(path=one.path, value=shown(one.key), message=message, remedy=remedy))
-    if source.commit and fields.get("repo") == source.repo:
-        fields["autoDeployTrigger"] = "off"
-    return replace(one, fields=fields)
+    found = replace(one, fields=fields)
+    return replace(found, fields={**fields, "autoDeployTrigger": "off"}) if follows(found, source) else found
+
+
+def follows(one: Component, source: Source) -> bool:
+    """Say whether a component is built from the commit that the Blueprint pins."""
+    repo = one.fields.get("repo")
+    same = isinstance(repo, str) and canonical_repo(repo) == canonical_repo(source.repo)
+    return bool(source.commit) and one.kind in SERVICES and same
 
 
 def _with_region(one: Component, region: str) -> Component:
