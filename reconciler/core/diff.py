@@ -60,6 +60,11 @@ def display(value: Json) -> str:
         return "on" if value else "off"
     if isinstance(value, str):
         return value if value.isprintable() and len(value) <= 60 else shown(value)  # noqa: PLR2004 one screen column
+    if isinstance(value, dict) and "min" in value and "max" in value:
+        targets = [f"{word} {value[word]} %" for word in ("cpu", "memory") if value.get(word) is not None]
+        return f"{value['min']} to {value['max']} at {', '.join(targets) or 'no target'}"
+    if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
+        return shown(", ".join(str(one) for one in value)).strip('"')
     return shown(json.dumps(value, sort_keys=True)).strip('"')
 
 

@@ -19,8 +19,9 @@ class Known:
     yet. `deploy` is the newest deploy we know of, `deploy_asked_at` when we last asked for one. `hook_done`: the
     initialDeployHook ran. `failure` is a phrase about a crashed server that has not come back. `updated_at` is the
     live stamp that our own last write or look explains: a newer one calls for a deep check. `failed_writes`
-    counts, by field, updates in a row that changed nothing; `heals` remembers which drifted fields were put right
-    when (the newest 20). `asked_state` is the suspend or resume asked last. Times are world time.
+    counts, by field, updates in a row that changed nothing; `state` is the status that `Owned.since` dates.
+    `heals` remembers which drifted fields were put right when (the newest 20). `asked_state` is the suspend or
+    resume asked last. Times are world time.
     """
 
     env: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Known:
     deploy_asked_at: datetime | None = None
     hook_done: bool = False
     failure: str = ""
+    state: str = ""
     checked_at: datetime | None = None
     updated_at: datetime | None = None
     failed_writes: Mapping[str, int] = field(default_factory=dict)

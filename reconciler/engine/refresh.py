@@ -10,6 +10,7 @@ from reconciler.core.health import FINE
 from reconciler.core.inventory import Known, Owned
 from reconciler.core.kinds import DATASTORES, SERVICES, Kind
 from reconciler.core.observed import Deploy, DeployState, Detail
+from reconciler.core.plan.outcome import dated
 from reconciler.core.plan.view import LOOKS_TO_BE_GONE
 from reconciler.core.values import SECRET_ATTRIBUTES, Live, Sensitive
 from reconciler.engine.options import Ports
@@ -18,7 +19,11 @@ from reconciler.ports import Claim, Record
 DETAILED = SERVICES | {Kind.ENV_GROUP, Kind.POSTGRES}
 """Kinds of which lists do not show everything."""
 STEP_S = 4.0
-"""What moved within so many world seconds of a look of ours is not looked at again."""
+"""What moved within so many world seconds of a look of ours, or of a deploy's start or end, is explained by it."""
+EVENTS_KEPT = timedelta(hours=24)
+"""How far back a standing failure is looked for."""
+PUSHED = frozenset({"new_commit", "deploy_hook"})
+"""Triggers of deploys that nobody's change of settings stands behind (Render API 3.9)."""
 
 
 @dataclass(slots=True)
@@ -41,8 +46,7 @@ def _due(ports: Ports, row: Owned, *, asked: bool) -> bool:
         return False
     if asked or known.checked_at is None:
         return True
-    now = ports.clock.now()
-    if now - known.checked_at > timedelta(seconds=ports.options.deep_s):
+    if ports.clock.now() - known.checked_at >= timedelta(seconds=ports.options.deep_s):
         return True
     live = row.observed.updated_at if row.observed else None
     moved = live is not None and known.updated_at is not None and live > known.updated_at + timedelta(seconds=STEP_S)
@@ -50,27 +54,55 @@ def _due(ports: Ports, row: Owned, *, asked: bool) -> bool:
     return moved and (settled or row.kind not in SERVICES) and live is not None and live > known.checked_at
 
 
-async def refresh(ports: Ports, claim: Claim, record: Record, stale: Iterable[str], *, deep: bool) -> Refreshed:
-    """Look closer at what needs it, and keep what was seen. Errors of single looks end the pass (they are retried)."""
+async def refresh(
+    ports: Ports, claim: Claim, record: Record, stale: Iterable[str], *, deep: bool, alarmed: bool = False
+) -> Refreshed:
+    """Look closer at what needs it, and keep what was seen. Errors of single looks end the pass (they are retried).
+
+    `deep`: check everything. `alarmed`: something is said to have happened, so ask whether a server failed.
+    """
     result = Refreshed(owned=dict(record.owned))
     unsure = set(stale)
     for component in sorted(result.owned):
         row = result.owned[component]
-        if row.absent_looks >= LOOKS_TO_BE_GONE:
-            continue
-        if row.absent_looks or component in unsure or _unsettled(row):
-            await _look(ports, result, row)
-        row = result.owned[component]
-        if row.absent_looks:
-            continue
-        if row.kind in SERVICES and _watching(row):
-            await _look_deploy(ports, result, row)
-            row = result.owned[component]
-        if component in unsure or _due(ports, row, asked=deep):
-            await _deep_check(ports, claim, result, row)
+        if row.absent_looks < LOOKS_TO_BE_GONE:
+            await _refresh_one(ports, claim, result, row, unsure=component in unsure, deep=deep, alarmed=alarmed)
+    for row in list(result.owned.values()):
+        fresh = dated(row, ports.clock.now())
+        if fresh is not row:
+            result.put(fresh)
     if result.changed:
         await ports.store.save_owned(claim, [result.owned[key] for key in sorted(result.changed)])
     return result
+
+
+async def _refresh_one(
+    ports: Ports, claim: Claim, result: Refreshed, row: Owned, *, unsure: bool, deep: bool, alarmed: bool
+) -> None:
+    """Look closer at one object, as far as there is a reason to."""
+    if row.absent_looks or unsure or _unsettled(row):
+        await _look(ports, result, row)
+    row = result.owned[row.component]
+    if row.absent_looks:
+        return
+    foreign = row.kind in SERVICES and _watching(row) and await _look_deploy(ports, result, row)
+    row = result.owned[row.component]
+    if row.absent_looks:
+        return
+    if unsure or foreign or _due(ports, row, asked=deep):
+        await _deep_check(ports, claim, result, row)
+    elif row.kind in SERVICES and (row.known.failure or alarmed):
+        failure = await _failure(ports, row)
+        if failure != row.known.failure:
+            result.put(replace(row, known=replace(row.known, failure=failure)))
+
+
+def next_check(ports: Ports, rows: Iterable[Owned]) -> datetime | None:
+    """Answer when the next deep check of any of these objects is due."""
+    checked = [
+        row.known.checked_at for row in rows if row.kind in DETAILED and row.known.checked_at and not row.absent_looks
+    ]
+    return min(checked) + timedelta(seconds=ports.options.deep_s) if checked else None
 
 
 def _unsettled(row: Owned) -> bool:
@@ -100,23 +132,48 @@ async def _look(ports: Ports, result: Refreshed, row: Owned) -> None:
     try:
         observed = await ports.render.get(row.kind, row.id)
     except Gone:
-        looks = row.absent_looks + 1
+        await _miss(ports, result, row)
+        return
+    result.put(replace(row, observed=observed, absent_looks=0))
+
+
+async def _miss(ports: Ports, result: Refreshed, row: Owned) -> None:
+    """Count a look that did not find an object, unless it is too young to be missed or the list still shows it."""
+    young = row.created_at is not None and ports.clock.now() - row.created_at < timedelta(seconds=ports.options.grace_s)
+    listed = not young and any(one.id == row.id for one in await ports.render.find(row.kind, row.name))
+    looks = row.absent_looks if young or listed else row.absent_looks + 1
+    ports.telemetry.problem("absent", component=row.component, id=row.id, looks=looks, young=young, listed=listed)
+    if looks != row.absent_looks:
         result.put(replace(row, absent_looks=looks))
-        ports.telemetry.problem("absent", component=row.component, id=row.id, looks=looks)
-        return
-    since = row.since if row.observed and row.observed.status == observed.status else ports.clock.now()
-    result.put(replace(row, observed=observed, absent_looks=0, since=since))
 
 
-async def _look_deploy(ports: Ports, result: Refreshed, row: Owned) -> None:
-    deploy = await ports.render.deploy(row.id)
+async def _look_deploy(ports: Ports, result: Refreshed, row: Owned) -> bool:
+    """Look at the newest deploy; answers whether somebody else started it, who may have changed more than that."""
+    try:
+        deploy = await ports.render.deploy(row.id)
+    except Gone:
+        await _miss(ports, result, row)
+        return False
     if deploy is None:
-        return
-    known = replace(row.known, deploy=_newer(row.known, deploy))
-    if known.deploy is not None and known.deploy.state is not DeployState.PROGRESSING and row.observed is not None:
-        known = replace(known, updated_at=row.observed.updated_at, failure="")
+        return False
+    before = row.known.deploy
+    newest = _newer(row.known, deploy)
+    known = replace(row.known, deploy=newest)
+    live = row.observed.updated_at if row.observed else None
+    if newest.state is not DeployState.PROGRESSING and live is not None and _explains(newest, live):
+        known = replace(known, updated_at=live)
+    other = before is not None and bool(before.id) and before.id != newest.id
+    if other and newest.state is DeployState.LIVE:
+        known = replace(known, failure="")
     if known != row.known:
         result.put(replace(row, known=known))
+    return other and newest.trigger not in PUSHED
+
+
+def _explains(deploy: Deploy, stamp: datetime) -> bool:
+    """Say whether a service's time stamp is that of a deploy's start or end (Render API 3.6)."""
+    times = [at for at in (deploy.created_at, deploy.finished_at) if at is not None]
+    return any(abs((stamp - at).total_seconds()) <= STEP_S for at in times)
 
 
 def _newer(known: Known, seen: Deploy) -> Deploy:
@@ -132,7 +189,7 @@ async def _deep_check(ports: Ports, claim: Claim, result: Refreshed, row: Owned)
     try:
         detail = await ports.render.detail(row.kind, row.id)
     except Gone:
-        result.put(replace(row, absent_looks=row.absent_looks + 1))
+        await _miss(ports, result, row)
         return
     now = ports.clock.now()
     known = learned(row, detail, claim.tenant, ports, now)
@@ -141,10 +198,17 @@ async def _deep_check(ports: Ports, claim: Claim, result: Refreshed, row: Owned)
         observed = replace(observed, fields={**observed.fields, **detail.fields})
     if detail.connection:
         await ports.store.put_connection(claim.tenant, row.component, detail.connection)
-    if row.kind in SERVICES and row.known.deploy_asked_at is not None:
-        failure = await ports.render.failure(row.id, now - timedelta(hours=1))
-        known = replace(known, failure=failure or "")
+    if row.kind in SERVICES:
+        known = replace(known, failure=await _failure(ports, replace(row, known=known)))
     result.put(replace(row, observed=observed, known=known))
+
+
+async def _failure(ports: Ports, row: Owned) -> str:
+    """Answer a phrase about a server that failed since the newest deploy and has not come back, else nothing."""
+    now, deploy = ports.clock.now(), row.known.deploy
+    began = (deploy.finished_at or deploy.created_at) if deploy else None
+    since = max(now - EVENTS_KEPT, began or now - EVENTS_KEPT)
+    return await ports.render.failure(row.id, since) or ""
 
 
 def learned(row: Owned, detail: Detail, tenant: str, ports: Ports, now: datetime) -> Known:

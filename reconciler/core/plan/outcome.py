@@ -105,6 +105,18 @@ def linked(group: Observed, service_id: str, *, link: bool) -> Observed:
     return replace(group, fields={**group.fields, "links": list[Json](sorted(links))})
 
 
+def state_of(observed: Observed) -> str:
+    """Name the state whose duration matters: the status of a datastore, and whether it is suspended."""
+    return f"{observed.status} {','.join(observed.suspenders)}".strip()
+
+
+def dated(row: Owned, now: datetime) -> Owned:
+    """Answer the row with `since` set anew when its state is another than the one that was dated."""
+    if row.observed is None or state_of(row.observed) == row.known.state:
+        return row
+    return replace(row, since=now, known=replace(row.known, state=state_of(row.observed)))
+
+
 def owned_after(
     action: Action, before: Owned | None, observed: Observed | None, deploy: Deploy | None, now: datetime
 ) -> Owned:
@@ -117,13 +129,16 @@ def owned_after(
             id=observed.id,
             name=observed.name,
             observed=observed,
-            known=known_after(action, Known(), observed, deploy, now),
+            known=replace(known_after(action, Known(), observed, deploy, now), state=state_of(observed)),
             created_at=now,
             since=now,
         )
+    moved = observed is not None and state_of(observed) != before.known.state
+    known = known_after(action, before.known, observed, deploy, now)
     return replace(
         before,
+        since=now if moved else before.since,
         name=observed.name if observed else before.name,
         observed=observed or before.observed,
-        known=known_after(action, before.known, observed, deploy, now),
+        known=replace(known, state=state_of(observed)) if observed else known,
     )

@@ -59,6 +59,8 @@ class Findings:
     unhealed: list[str] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     settled: dict[str, Known] = field(default_factory=dict)
+    fields: dict[str, Mapping[str, Json]] = field(default_factory=dict)
+    """Fields of a component as they stand after the actions found so far, for prices that add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +140,15 @@ class Subject:
             return True
         return False
 
-    def priced(self, action_fields: Mapping[str, Json]) -> dict[str, object]:
-        """Answer price keywords for an action that changes these fields."""
+    def priced(self, changed: Mapping[str, Json]) -> dict[str, object]:
+        """Answer price keywords for an action that changes these fields, on top of the actions before it."""
         day = self.view.now.date()
-        after = replace(self.observed, fields={**self.observed.fields, **action_fields})
+        before = self.findings.fields.get(self.key, self.observed.fields)
+        after = {**before, **changed}
+        self.findings.fields[self.key] = after
         return {
-            "usd_before": prices.of_observed(self.view.book, self.observed, day),
-            "usd_after": prices.of_observed(self.view.book, after, day),
+            "usd_before": prices.of_observed(self.view.book, replace(self.observed, fields=before), day),
+            "usd_after": prices.of_observed(self.view.book, replace(self.observed, fields=after), day),
         }
 
 
