@@ -81,7 +81,7 @@ class StatusShape(Shape):
     observed_generation: int = 0
     observed_revision: int = 0
     why: str = Field(default="", description="Why it is so.")
-    you: str = Field(default="", description="What a person must do; empty when nothing.")
+    you: str = Field(default="", description="What a person must do; `nothing to do` when nothing.")
     next: str = ""
     url: str = ""
     eta: datetime | None = None

@@ -13,7 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from reconciler import doors
-from reconciler.core.status import ConditionType, Phase
+from reconciler.core.conditions import NOTHING_TO_DO
+from reconciler.core.status import ConditionType, Phase, Status
 from reconciler.ports import Clock
 from reconciler.telemetry.metrics import Metrics
 
@@ -139,7 +140,12 @@ def is_stalled(row: doors.TenantRow) -> bool:
     status = row.status
     if status is None or not row.fresh:
         return False
-    return status.phase in STALLED or (status.phase is Phase.DEGRADED and bool(status.you))
+    return status.phase in STALLED or (status.phase is Phase.DEGRADED and asks_a_person(status))
+
+
+def asks_a_person(status: Status) -> bool:
+    """Say whether the line "you" of a status asks for something."""
+    return status.you not in ("", NOTHING_TO_DO)
 
 
 def figures_of(row: doors.TenantRow, cost: Decimal) -> Figures:

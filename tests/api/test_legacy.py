@@ -361,6 +361,7 @@ def test_a_purged_tenant_is_gone_and_its_slug_stays_taken(api, client):
         (Phase.UPDATING, "", "PROVISIONING"),
         (Phase.READY, "", "ACTIVE"),
         (Phase.DEGRADED, "", "PROVISIONING"),
+        (Phase.DEGRADED, "nothing to do", "PROVISIONING"),
         (Phase.DEGRADED, "look at the deploy", "ERROR"),
         (Phase.BLOCKED, "set the secret", "ERROR"),
         (Phase.INVALID, "", "ERROR"),

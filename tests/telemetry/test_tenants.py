@@ -177,6 +177,7 @@ async def test_a_hostile_label_stays_a_label():
         (Phase.INVALID, "", True),
         (Phase.DEGRADED, "look at the deploy", True),
         (Phase.DEGRADED, "", False),
+        (Phase.DEGRADED, "nothing to do", False),
         (Phase.PROVISIONING, "wait", False),
     ],
 )

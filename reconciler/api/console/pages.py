@@ -18,6 +18,7 @@ from reconciler.api import access
 from reconciler.api.access import Caller
 from reconciler.api.context import Context
 from reconciler.api.problems import ApiError
+from reconciler.telemetry.tenants import asks_a_person
 
 TEMPLATES = Path(__file__).parent / "templates"
 POLICY = (
@@ -58,7 +59,7 @@ def _environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    made.filters.update(ago=ago, clock=clock, money=money, safe_link=safe_link)
+    made.filters.update(ago=ago, clock=clock, money=money, safe_link=safe_link, asked=asks_a_person)
     return made
 
 
