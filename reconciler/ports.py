@@ -1,6 +1,6 @@
 """The contract between the engine and the world: Protocols and the values that cross them; no adapter is known here."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -341,11 +341,11 @@ class Store(Protocol):
     async def claim(self, wake_class: WakeClass, limit: int, owner: str, lease_s: float, now: datetime) -> list[Claim]:
         """Take due tenants of a class: epoch + 1, SKIP LOCKED, one short transaction."""
 
-    async def renew(self, owner: str, lease_s: float) -> set[str]:
-        """Extend every lease of this owner and answer the tenants still held."""
+    async def renew(self, owner: str, lease_s: float, tenants: Collection[str] | None = None) -> set[str]:
+        """Extend this owner's leases of these tenants (of all, without names) and answer the tenants still held."""
 
     async def release_all(self, owner: str) -> None:
-        """Give every lease of this owner back at shutdown."""
+        """Give every lease and duty of this owner back, at shutdown or when its process is dead."""
 
     async def load(self, tenant: str, now: datetime) -> Record:
         """Read all a pass needs; NotFound when there is no such tenant."""

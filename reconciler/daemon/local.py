@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 
-from reconciler.core.errors import ReconcilerError
+from reconciler.api.server import listen
+from reconciler.core.errors import Invalid, ReconcilerError
 from reconciler.core.values import Sensitive
 from reconciler.postgres import migrate, roles, vault
 from reconciler.postgres.embedded import EmbeddedPostgres
@@ -49,7 +50,14 @@ class LocalWorld:
 
 def private_folder(path: Path) -> Path:
     """Make the home folder; the files in it that hold secrets are readable by their owner alone."""
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def private_log(path: Path) -> Path:
+    """Make a file that only its owner may read, or take that right from others; what is in it stays."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    path.chmod(0o600)
     return path
 
 
@@ -66,11 +74,15 @@ def start(settings: Settings) -> LocalWorld:
     """Start what is missing: a Postgres without DATABASE_URL, a simulator without RENDER_API_KEY."""
     home = private_folder(settings.home)
     world = LocalWorld(settings=settings, home=home)
+    own_render = not settings.render_api_key.get_secret_value()
+    _wait_for_port(settings.api_host, settings.api_port, "RECONCILER_API_PORT")
+    if own_render:
+        _wait_for_port(HOST, settings.simulator_port, "RECONCILER_SIMULATOR_PORT")
     try:
         changes: dict[str, object] = {"encryption_key_file": _encryption_key(settings, home)}
         if not settings.database_url:
             changes["database_url"] = _start_postgres(world)
-        if not settings.render_api_key.get_secret_value():
+        if own_render:
             changes["render_api_url"] = _start_simulator(world)
             changes["render_api_key"] = SIMULATED_KEY
         world.settings = settings.model_copy(update=_typed(changes))
@@ -115,35 +127,33 @@ def _role_passwords(path: Path) -> dict[str, Sensitive]:
     return {role: Sensitive(kept[role]) for role in ROLE_NAMES}
 
 
-def _wait_for_port(port: int, setting: str) -> None:
-    """Wait a moment for a predecessor to let go of a port; then say who must move."""
+def _wait_for_port(host: str, port: int, setting: str) -> None:
+    """Wait a moment for a predecessor to let go of a port; then Invalid says who has it, and what to set."""
     deadline = time.monotonic() + PORT_FREE_S
     while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-                return
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise LocalProblem(
-                        f"{HOST}:{port} is in use by another program; stop it, or set {setting} to a free port"
-                    ) from error
-        time.sleep(0.1)
+        try:
+            listen(host, port, setting).close()
+        except Invalid:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _start_simulator(world: LocalWorld) -> str:
     settings = world.settings
     port = settings.simulator_port or _free_port()
-    _wait_for_port(port, "RECONCILER_SIMULATOR_PORT")
-    log = (world.home / "simulator.log").open("ab")
+    log = private_log(world.home / "simulator.log").open("ab")
+    for kept in world.home.glob("simulator.db*"):
+        kept.chmod(0o600)
     # The arguments are our own; stdin is the leash: when this process dies, the simulator sees it close and ends.
     world.simulator = subprocess.Popen(  # noqa: S603
         [
             sys.executable, "-m", "reconciler.simulator", "--host", HOST, "--port", str(port),
             "--speed", str(settings.simulator_speed), "--state", str(world.home / "simulator.db"), "--exit-with-parent",
         ],
-        stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, umask=0o077,
     )  # fmt: skip
     log.close()
     base = f"http://{HOST}:{port}"
@@ -179,3 +189,5 @@ def stop_process(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(5.0)
+    if process.stdin is not None:
+        process.stdin.close()

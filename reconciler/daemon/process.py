@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psycopg
 
-from reconciler.core.errors import Denied, ReconcilerError, RenderError
+from reconciler.core.errors import Denied, ReconcilerError, RenderError, StoreUnavailable, Unavailable
 from reconciler.core.values import Sensitive
-from reconciler.daemon import local, progress
+from reconciler.daemon import local, progress, recovery
 from reconciler.daemon.options import Options
 from reconciler.daemon.serving import Serving
 from reconciler.daemon.wiring import Wiring, owner_name, simulator_of, wire
@@ -23,6 +23,7 @@ from reconciler.engine.worker import Worker
 from reconciler.manifest import load_local_secrets
 from reconciler.ports import Brake
 from reconciler.postgres import migrate
+from reconciler.postgres.errors import Unreachable
 from reconciler.settings import Settings
 from reconciler.telemetry import logs
 
@@ -47,17 +48,17 @@ class Run:
 def run(settings: Settings, options: Options) -> int:
     """Run the daemon until a signal (or until all is settled, with `once`); answers the exit code."""
     world: local.LocalWorld | None = None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the loop takes it: what has begun is taken down
     try:
         if options.local:
             world = local.start(settings)
             settings = world.settings
         _configure_logs(settings, world)
         return asyncio.run(_main(Run(settings, options, world)))
-    except (ReconcilerError, psycopg.Error, OSError) as error:
-        print(f"reconciler: {error}", file=sys.stderr)
-        return 1
     finally:
         if world is not None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
             world.stop()
             (world.home / "daemon.pid").unlink(missing_ok=True)
 
@@ -68,7 +69,7 @@ def _configure_logs(settings: Settings, world: local.LocalWorld | None) -> None:
     if world is None:
         logs.configure(settings.log_level, as_json=as_json)
         return
-    stream = (world.home / "daemon.log").open("a", buffering=1)
+    stream = local.private_log(world.home / "daemon.log").open("a", buffering=1)
     logs.configure(settings.log_level, stream=stream, as_json=True if as_json is None else as_json)
 
 
@@ -76,17 +77,19 @@ async def _main(run: Run) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, run.stopping.set)
-    if run.world is None:
-        await asyncio.to_thread(migrate.upgrade, run.settings.database_url)
-    wiring = await wire(run.settings)
+    wiring = await _connect(run)
+    if wiring is None:
+        return run.code
     worker: Worker | None = None
     serving: Serving | None = None
     tasks: list[asyncio.Task[None]] = []
     try:
         if not await _greet_render(run, wiring):
-            return 1 if run.code else 0
+            return run.code
         await _first_start(wiring)
-        await release_dead(wiring)
+        recovered = await recovery.release_dead(wiring)
+        if recovered.pids and run.world is not None:
+            run.out.say(f"recovered {recovered}")
         if run.options.role in ("all", "engine"):
             worker = Worker(wiring.ports, owner_name())
         serving = Serving(run.settings, wiring, worker, local=run.options.local)
@@ -95,17 +98,36 @@ async def _main(run: Run) -> int:
             await _open_local(run, run.world, wiring, serving)
         if worker is not None:
             tasks.append(asyncio.create_task(worker.run(), name="engine"))
-        await _watch(run, wiring, tasks)
+        await _watch(run, wiring, worker, tasks)
         return run.code
     finally:
         await _stop(run, wiring, worker, serving, tasks)
+
+
+async def _connect(run: Run) -> Wiring | None:
+    """Migrate and wire; what is not there yet is waited for, what is wrong is an error. None: stopped before that."""
+    said: set[str] = set()
+    began = time.monotonic()
+    while not run.stopping.is_set():
+        try:
+            if run.world is None or run.world.postgres is None:
+                await asyncio.to_thread(migrate.upgrade, run.settings.database_url)
+            return await wire(run.settings)
+        except (Unreachable, Unavailable) as error:
+            if run.options.once and time.monotonic() - began > run.options.timeout_s:
+                raise
+            if str(error) not in said:
+                said.add(str(error))
+                print(f"reconciler: {error}; trying again every {RETRY_S:g} s", file=sys.stderr, flush=True)
+        await _pause(run, RETRY_S)
+    return None
 
 
 async def _greet_render(run: Run, wiring: Wiring) -> bool:
     """Ask Render who we are; wait while it is unreachable, give up when it refuses the key."""
     if run.options.role == "api":
         return True
-    said = False
+    said, began = False, time.monotonic()
     while not run.stopping.is_set():
         try:
             workspace = await wiring.render.check()
@@ -118,8 +140,12 @@ async def _greet_render(run: Run, wiring: Wiring) -> bool:
             run.code = 1
             return False
         except RenderError as error:
+            if run.options.once and time.monotonic() - began > run.options.timeout_s:
+                raise
             if not said:
-                run.out.say(f"render    {run.settings.render_api_url} does not answer ({error.message}); trying again")
+                where = run.settings.render_api_url
+                words = f"reconciler: {where} does not answer ({error.message}); trying again every {RETRY_S:g} s"
+                print(words, file=sys.stderr, flush=True)
                 said = True
             await _pause(run, RETRY_S)
             continue
@@ -142,34 +168,6 @@ async def _first_start(wiring: Wiring) -> None:
     if await wiring.store.swept_at(Kind.WEB) is None:
         await wiring.store.set_brake(Brake.OBSERVE, FIRST_START, "operator")
         wiring.telemetry.problem("brake", state="observe", why=FIRST_START)
-
-
-async def release_dead(wiring: Wiring) -> int:
-    """Give back the leases of processes of this host that are no more; answers how many processes that were."""
-    host = owner_name().split(":", 1)[0]
-    async with wiring.pool.connection() as connection:
-        rows = await connection.execute(
-            "SELECT DISTINCT lease_owner AS owner FROM reconciler.tenant_queue WHERE lease_owner IS NOT NULL"
-        )
-        owners = [str(row["owner"]) for row in await rows.fetchall()]
-    dead = [one for one in owners if one.startswith(f"{host}:") and not _alive(int(one.split(":")[1]))]
-    for owner in dead:
-        await wiring.store.release_all(owner)
-        wiring.telemetry.log("released_dead", owner=owner)
-    return len(dead)
-
-
-def _alive(pid: int) -> bool:
-    """Say whether a process of this host lives and is not this one under a recycled number."""
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 async def _open_local(run: Run, world: local.LocalWorld, wiring: Wiring, serving: Serving) -> None:
@@ -224,7 +222,7 @@ async def _give_secrets(folder: Path, wiring: Wiring) -> None:
             await wiring.registry.set_secret(one.scope, one.owner, one.key, one.value, LOCAL)
 
 
-async def _watch(run: Run, wiring: Wiring, tasks: list[asyncio.Task[None]]) -> None:
+async def _watch(run: Run, wiring: Wiring, worker: Worker | None, tasks: list[asyncio.Task[None]]) -> None:
     """Show how everybody stands until all have settled; then go on quietly, or end with `once`."""
     settled = run.world is None and not run.options.once
     started = time.monotonic()
@@ -234,17 +232,31 @@ async def _watch(run: Run, wiring: Wiring, tasks: list[asyncio.Task[None]]) -> N
                 task.result()
                 raise ReconcilerError(f"the {task.get_name()} ended by itself")
         if not settled:
-            settled = await _show(run, wiring, time.monotonic() - started)
+            try:
+                looked = worker is None or await _looked(worker, wiring)
+                settled = await _show(run, wiring, time.monotonic() - started, looked=looked)
+            except (StoreUnavailable, psycopg.OperationalError) as error:
+                wiring.telemetry.problem("picture_failed", error=type(error).__name__)
+                if run.options.once and time.monotonic() - started > run.options.timeout_s:
+                    raise
             if settled and run.options.once:
                 return
         await _pause(run, SHOW_EVERY_S if not settled else 1.0)
 
 
-async def _show(run: Run, wiring: Wiring, elapsed_s: float) -> bool:
+async def _looked(worker: Worker, wiring: Wiring) -> bool:
+    """Say whether this process has seen the whole workspace and nobody is left to look at: then statuses are true."""
+    if not worker.swept.is_set():
+        return False
+    backlog = await wiring.store.backlog(wiring.clock.now())
+    return not backlog.leased and not sum(backlog.due.values())
+
+
+async def _show(run: Run, wiring: Wiring, elapsed_s: float, *, looked: bool) -> bool:
     lines = await progress.picture(wiring.registry)
     run.out.show(lines)
     over = run.options.once and elapsed_s > run.options.timeout_s
-    if not over and not all(line.settled for line in lines):
+    if not over and not (looked and all(line.settled for line in lines)):
         return False
     run.out.finish(lines)
     bad = [line.tenant for line in lines if not line.fine]

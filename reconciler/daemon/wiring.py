@@ -32,6 +32,8 @@ from reconciler.settings import Settings
 from reconciler.telemetry.adapter import MeteredTelemetry
 from reconciler.telemetry.metrics import Metrics
 
+CLOCK_WITHIN_S = 5.0
+"""Real seconds for the simulator's clock to answer; the daemon asks again, with a word about it."""
 LATENCY_ALLOWED_S = 0.2
 """Real seconds a request may be on its way before it reaches a window that it was not counted for."""
 
@@ -96,7 +98,7 @@ class Wiring:
 
 
 def _clock(simulator: str) -> RenderClock | SimulatedClock:
-    return SimulatedClock(simulator) if simulator else RenderClock()
+    return SimulatedClock(simulator, start_within_s=CLOCK_WITHIN_S) if simulator else RenderClock()
 
 
 def engine_options(settings: Settings) -> Options:
@@ -186,11 +188,16 @@ async def wire(settings: Settings, *, application_name: str = "reconciler") -> W
     metrics = Metrics(process=True)
     host = urlsplit(settings.render_api_url).hostname or "api.render.com"
     telemetry = MeteredTelemetry(metrics, host=host, clock=clock)
-    pool = make_pool(settings.database_url, max_size=settings.workers + 8, application_name=application_name)
-    await pool.open()
-    await clock.start()
     vault = vault_of(settings)
-    await vault.unlock(pool)
+    pool = make_pool(settings.database_url, max_size=settings.workers + 8, application_name=application_name)
+    try:
+        await clock.start()
+        await pool.open()
+        await vault.unlock(pool)
+    except BaseException:
+        await pool.close()
+        await clock.stop()
+        raise
     gate = Gate(clock)
     learner = Learner(telemetry)
     render = RenderClient(

@@ -4,10 +4,10 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from reconciler.core import schedule
-from reconciler.core.errors import NotFound, ReconcilerError, RenderError, StaleLease, Throttled
+from reconciler.core.errors import NotFound, RenderError, StaleLease, Throttled
 from reconciler.engine import rollout
 from reconciler.engine.options import Ports
 from reconciler.engine.reconcile import Reconciler
@@ -45,6 +45,7 @@ class Worker:
         self.sweeper = Sweeper(ports, owner)
         self._random = random.Random(seed)  # noqa: S311 jitter, not a secret
         self._passes: dict[str, asyncio.Task[None]] = {}
+        self._unreturned: dict[str, tuple[Claim, datetime, str]] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._turns = turns()
@@ -104,6 +105,8 @@ class Worker:
         return max(IDLE_MIN_S, min(self.ports.options.poll_s, 5.0 / max(1.0, self.ports.clock.speed())))
 
     async def _claim(self) -> None:
+        if self._unreturned:
+            await self._return_kept()
         brake, _ = await self.ports.store.brake()
         free = self.ports.options.workers - len(self._passes)
         claimed = 0
@@ -183,12 +186,23 @@ class Worker:
         if isinstance(error, Throttled):
             due = max(now, error.until) + timedelta(seconds=self._random.random() * 5)
         failed = not isinstance(error, Throttled)
+        text = describe(error) if failed else ""
         try:
-            await self.ports.store.give_back(claim, due, describe(error) if failed else "", now)
-        except (ReconcilerError, OSError) as again:
+            await self.ports.store.give_back(claim, due, text, now)
+        except StaleLease:
+            self.ports.telemetry.stale()
+        except Exception as again:  # the database itself: given back as soon as it answers, or when the lease is over
+            self._unreturned[claim.tenant] = (claim, due, text)
             self.ports.telemetry.problem("give_back_failed", tenant=claim.tenant, error=describe(again))
-        except Exception as again:  # the database itself: the lease runs out, and the tenant comes back by that
-            self.ports.telemetry.problem("give_back_failed", tenant=claim.tenant, error=describe(again))
+
+    async def _return_kept(self) -> None:
+        """Give back what the database could not take when its pass ended; StaleLease means that its lease is over."""
+        for tenant, (claim, due, text) in list(self._unreturned.items()):
+            try:
+                await self.ports.store.give_back(claim, due, text, self.ports.clock.now())
+            except StaleLease:
+                self.ports.telemetry.stale()
+            del self._unreturned[tenant]
 
     async def _listen(self) -> None:
         async for _ in self.ports.store.wakes():
@@ -198,13 +212,15 @@ class Worker:
 
     async def _renew(self) -> None:
         await self._pause(self.ports.options.renew_s)
-        if self._passes:
-            held = await self.ports.store.renew(self.owner, self.ports.options.lease_s)
-            for tenant in set(self._passes) - held:
+        mine = set(self._passes)  # a lease without a pass must run out
+        if mine:
+            held = await self.ports.store.renew(self.owner, self.ports.options.lease_s, mine)
+            for tenant in mine.intersection(self._passes) - held:
                 self.ports.telemetry.problem("lease_lost", tenant=tenant)
 
     async def _sweep(self) -> None:
-        if await self.sweeper.due():
+        # Whatever happened while this process was away, it looks before it believes.
+        if not self.swept.is_set() or await self.sweeper.due():
             try:
                 await self.sweeper.sweep()
             except RenderError:

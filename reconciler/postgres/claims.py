@@ -1,6 +1,6 @@
 """Claims, renews and releases tenants, and ends a pass in one fenced transaction; it decides nothing about stacks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from psycopg.types.json import Jsonb
@@ -34,16 +34,18 @@ class Claims(Adapter):
             rows = await (await connection.execute(SQL["claim"], values)).fetchall()
         return [Claim(wake_class=wake_class, **row) for row in rows]
 
-    async def renew(self, owner: str, lease_s: float) -> set[str]:
-        """Extend every lease of this owner and answer the tenants still held."""
+    async def renew(self, owner: str, lease_s: float, tenants: Collection[str] | None = None) -> set[str]:
+        """Extend this owner's leases of these tenants (of all, without names) and answer the tenants still held."""
+        values: Row = {"owner": owner, "lease_s": lease_s, "tenants": None if tenants is None else sorted(tenants)}
         async with self.session() as connection:
-            rows = await (await connection.execute(SQL["renew"], {"owner": owner, "lease_s": lease_s})).fetchall()
+            rows = await (await connection.execute(SQL["renew"], values)).fetchall()
         return {row["tenant"] for row in rows}
 
     async def release_all(self, owner: str) -> None:
-        """Give every lease of this owner back, and fence what of it may still be running."""
+        """Give every lease and duty of this owner back, and fence what of it may still be running."""
         async with self.session() as connection:
             await connection.execute(SQL["release_all"], {"owner": owner})
+            await connection.execute(SQL["release_duties"], {"owner": owner})
 
     async def finish(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
         """Write status, events, demand and next wake, and release: one transaction WHERE epoch = mine."""

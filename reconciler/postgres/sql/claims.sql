@@ -16,6 +16,7 @@ RETURNING q.tenant, q.lease_epoch AS epoch, q.wake_seq, q.failures,
 -- In the order of names, so that it cannot deadlock with a wake of many tenants.
 WITH mine AS (
   SELECT tenant FROM reconciler.tenant_queue WHERE lease_owner = %(owner)s AND lease_until IS NOT NULL
+    AND (%(tenants)s::text[] IS NULL OR tenant = ANY (%(tenants)s::text[]))
   ORDER BY tenant FOR UPDATE)
 UPDATE reconciler.tenant_queue q SET lease_until = now() + %(lease_s)s * interval '1 second'
 FROM mine WHERE q.tenant = mine.tenant RETURNING q.tenant;
@@ -27,6 +28,9 @@ WITH mine AS (
   ORDER BY tenant FOR UPDATE)
 UPDATE reconciler.tenant_queue q SET lease_owner = NULL, lease_until = NULL, lease_epoch = q.lease_epoch + 1
 FROM mine WHERE q.tenant = mine.tenant;
+
+-- name: release_duties
+DELETE FROM reconciler.singletons WHERE owner = %(owner)s;
 
 -- name: hold_epoch
 -- Keeps the lease from being claimed by another until this transaction ends; no row: it is not ours any more.
