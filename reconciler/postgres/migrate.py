@@ -1,5 +1,6 @@
 """Brings a database to the newest schema, safely from several processes at once; knows nothing of stores or tenants."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ LOCK = 0x7265636F6E  # "recon": the advisory lock that every migration of this d
 CONNECT_TIMEOUT_S = 10
 OLDEST, NEWEST_TESTED = 15, 18
 T = TypeVar("T")
+_alembic = threading.Lock()
+"""Alembic keeps its context in globals of the process."""
 
 
 def upgrade(url: str) -> list[str]:
@@ -40,7 +43,8 @@ def upgrade(url: str) -> list[str]:
         driver.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}".encode())
         before = _current(connection)
         if before != head():
-            command.upgrade(_config(connection), "head")
+            with _alembic:
+                command.upgrade(_config(connection), "head")
         if before != head() or not roles.are_granted(driver):
             roles.grant(driver)
         return [notice for notice in notices if notice]

@@ -1,0 +1,108 @@
+"""The shared picture: only changes are written, only those concerned are woken, absence is counted, never guessed."""
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.core.inventory import Owned
+from reconciler.core.kinds import Kind
+from reconciler.ports import Claim, WakeClass
+from reconciler.postgres.store import PostgresStore
+from tests.postgres.conftest import NOW, Database, claim_one, observed, verdict
+
+LATER = NOW + timedelta(minutes=15)
+ALL = (Kind.WEB,)
+
+
+@pytest.fixture
+async def claim(store: PostgresStore, database: Database) -> Claim:
+    database.sign_up("acme")
+    claim = await claim_one(store, "acme")
+    await store.save_owned(claim, [own("srv-1")])
+    return claim
+
+
+def own(id: str, component: str = "app") -> Owned:
+    return Owned(component=component, kind=Kind.WEB, id=id, name=id, observed=observed(id, plan="starter"))
+
+
+async def test_an_unchanged_object_is_not_written_and_wakes_nobody(
+    store: PostgresStore, claim: Claim, database: Database
+) -> None:
+    before = database.one("SELECT xmin::text, ctid::text FROM reconciler.snapshot")
+    assert await store.observe([observed("srv-1", seen_at=LATER, plan="starter")], ALL, LATER, LATER) == []
+    assert database.one("SELECT xmin::text, ctid::text FROM reconciler.snapshot") == before
+    # As fresh as the sweep, all the same.
+    seen = (await store.load("acme", LATER)).owned["app"].observed
+    assert seen is not None and seen.seen_at == LATER
+    assert await store.swept_at(Kind.CRON) == LATER
+    assert await store.swept_at(Kind.POSTGRES) is None
+
+
+async def test_a_changed_object_wakes_its_owner(store: PostgresStore, claim: Claim) -> None:
+    await store.finish(claim, verdict(), NOW)
+    changed = [observed("srv-1", seen_at=LATER, plan="pro"), observed("srv-9", seen_at=LATER)]
+    assert await store.observe(changed, ALL, LATER, LATER) == ["acme"]
+    assert (await claim_one(store, "acme")).wake_class is WakeClass.DRIFT
+    assert await store.count_snapshot([Kind.WEB]) == 2
+
+
+async def test_an_older_look_never_replaces_a_newer(store: PostgresStore, claim: Claim) -> None:
+    await store.observe([observed("srv-1", seen_at=LATER, plan="pro")], (), LATER, LATER)
+    await store.observe([observed("srv-1", seen_at=NOW, plan="starter")], (), NOW, LATER)
+    seen = (await store.load("acme", LATER)).owned["app"].observed
+    assert seen is not None and seen.fields == {"plan": "pro"}
+    twice = [observed("srv-1", seen_at=LATER + timedelta(seconds=n), plan=f"p{n}") for n in (2, 1)]
+    await store.observe(twice, (), LATER, LATER)
+    seen = (await store.load("acme", LATER)).owned["app"].observed
+    assert seen is not None and seen.fields == {"plan": "p2"}
+
+
+async def test_a_wake_of_drift_does_not_lower_a_user_s(store: PostgresStore, claim: Claim, database: Database) -> None:
+    await store.finish(claim, verdict(), NOW)
+    database.run("UPDATE reconciler.tenants SET tier = 'pro'")
+    await store.observe([observed("srv-1", seen_at=LATER, plan="pro")], (), LATER, LATER)
+    assert (await claim_one(store, "acme")).wake_class is WakeClass.USER
+
+
+async def test_absence_is_counted_and_ended_by_a_sight(store: PostgresStore, claim: Claim) -> None:
+    async def looks() -> int:
+        return (await store.load("acme", NOW)).owned["app"].absent_looks
+
+    assert await store.observe([], ALL, LATER, LATER) == ["acme"]
+    assert await looks() == 1 and await store.count_snapshot(ALL) == 1
+    assert await store.observe([], [Kind.POSTGRES], LATER, LATER) == []
+    assert await looks() == 1
+    assert await store.observe([], ALL, LATER, LATER) == ["acme"]
+    assert await looks() == 2 and await store.count_snapshot(ALL) == 0
+    assert await store.observe([], ALL, LATER, LATER) == []
+    later = LATER + timedelta(minutes=15)
+    assert await store.observe([observed("srv-1", seen_at=later, plan="starter")], ALL, later, later) == ["acme"]
+    assert await looks() == 0 and await store.count_snapshot(ALL) == 1
+
+
+async def test_what_was_made_during_the_sweep_is_not_missed_by_it(store: PostgresStore, claim: Claim) -> None:
+    began = NOW - timedelta(seconds=1)
+    assert await store.observe([], ALL, began, LATER) == []
+    assert (await store.load("acme", NOW)).owned["app"].absent_looks == 0
+
+
+async def test_only_strangers_are_unowned(store: PostgresStore, claim: Claim) -> None:
+    await store.observe([observed("srv-7", "wanted"), observed("srv-8", "other")], (), NOW, NOW)
+    found = await store.unowned([(Kind.WEB, "wanted"), (Kind.WEB, "srv-1"), (Kind.CRON, "other")])
+    assert [one.id for one in found] == ["srv-7"]
+
+
+async def test_a_large_sweep_is_written_whole(store: PostgresStore, claim: Claim) -> None:
+    many = [observed(f"srv-{n:05}", seen_at=LATER, plan="starter", image=f"i{n}") for n in range(1201)]
+    await store.observe(many, ALL, LATER, LATER)
+    assert await store.count_snapshot(ALL) == 1202
+
+
+async def test_hostile_text_is_stored(store: PostgresStore, claim: Claim) -> None:
+    nasty = "a\x00b'; DROP TABLE x; --\ud800\u2028"
+    await store.observe([observed("srv-1", seen_at=LATER, startCommand=nasty)], (), LATER, LATER)
+    seen = (await store.load("acme", LATER)).owned["app"].observed
+    assert seen is not None and seen.fields["startCommand"] == "a\ufffdb'; DROP TABLE x; --\ufffd\u2028"
+    again = observed("srv-1", seen_at=LATER + timedelta(seconds=1), startCommand=nasty)
+    assert await store.observe([again], (), LATER, LATER) == []
