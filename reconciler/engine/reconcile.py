@@ -11,7 +11,7 @@ from reconciler.core.inventory import Owned
 from reconciler.core.kinds import DATASTORES, SERVICES, Bucket
 from reconciler.core.plan import Plan, View, make_plan
 from reconciler.core.spec import DesiredState
-from reconciler.core.status import Event, Reason
+from reconciler.core.status import Event, Phase, Reason
 from reconciler.core.values import Sensitive
 from reconciler.engine import desired as wanted
 from reconciler.engine import metering, refresh, report, settle
@@ -86,7 +86,9 @@ class Reconciler:
         )
         if settled.owned:
             await ports.store.save_owned(run.claim, settled.owned)
-        looked = await refresh.refresh(ports, run.claim, replace(record, owned=run.owned), settled.stale, deep=deep)
+        looked = await refresh.refresh(
+            ports, run.claim, replace(record, owned=run.owned), settled.stale, deep=deep, alarmed=_alarmed(run)
+        )
         run.owned = looked.owned
         run.desired = wanted.compiled(record, run.owned)
         await self._secrets(run)
@@ -248,12 +250,12 @@ class Reconciler:
 
     def _note_drift(self, run: Pass) -> None:
         before = set(run.record.status.details.get("drift", "").split("\n")) if run.record.status else set()
-        for text in run.plan.drift:
-            if text not in before:
-                run.events.append(report.drift_event(text))
-                component = text.split(":", 1)[0]
-                kind = run.owned[component].kind if component in run.owned else "component"
-                self._ports.telemetry.drifted(str(kind), "state", healed=False)
+        fresh = [text for text in run.plan.drift if text not in before]
+        run.events += report.drift_events(fresh)
+        for text in fresh:
+            component = text.split(":", 1)[0]
+            kind = run.owned[component].kind if component in run.owned else "component"
+            self._ports.telemetry.drifted(str(kind), "state", healed=False)
 
     async def _probe(self, run: Pass) -> None:
         """Ask the tenant's URL once everything behind it is up."""
@@ -271,6 +273,12 @@ class Reconciler:
         )
         if url and up:
             run.probe = (url, await refresh.probe(self._ports, url.rstrip("/") + stack.ready_path))
+
+
+def _alarmed(run: Pass) -> bool:
+    """Say whether somebody (a webhook) woke a tenant that had nothing on its way: something happened to it."""
+    status = run.record.status
+    return status is not None and status.phase is Phase.READY and run.claim.wake_class is WakeClass.SETTLE
 
 
 def replace_compiled(run: Pass) -> wanted.Desired:

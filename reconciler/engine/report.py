@@ -1,7 +1,7 @@
 """Writes down a pass: status, events, the create queue's demand, and when to look again; it has no effect on Render."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.core import schedule
@@ -13,6 +13,7 @@ from reconciler.core.plan import Plan, View
 from reconciler.core.plan.view import label
 from reconciler.core.spec import DesiredState
 from reconciler.core.status import ConditionType, Event, Phase, Reason, Status
+from reconciler.engine import refresh
 from reconciler.engine.act import Acted, Ending
 from reconciler.engine.options import Ports
 from reconciler.ports import Claim, Demand, Record, Verdict, WakeClass
@@ -88,7 +89,7 @@ def wait_of(action: Action, acted: Acted, tenant: str) -> Wait:
 def _throttled(action: Action, acted: Acted) -> str:
     throttle = acted.throttle
     if throttle is None or action.bucket is not Bucket.CREATE:
-        return f"Render's rate limit for {action.verb} of {action.component}"
+        return f"Render's rate limit for {action.verb} of {label(action.kind, action.component)}"
     place = f"; position {throttle.position} in the queue" if throttle.position else ""
     used = f"{throttle.used} of {throttle.limit} used"
     return f"Render's limit of {throttle.limit} new resources an hour: {used}{place}, about {throttle.until:%H:%M}"
@@ -116,10 +117,29 @@ def failure_events(action: Action, acted: Acted) -> list[Event]:
     return [Event(reason=reason, message=text, component=action.component, warning=True)]
 
 
-def drift_event(text: str) -> Event:
-    """Answer the event of a difference that nobody asked for."""
-    component, _, what = text.partition(": ")
-    return Event(reason=Reason.DRIFTED, message=f"{component} {what}", component=component, warning=True)
+def merged(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Make one event of a pass's events of one reason about one component: it happened once, in several words."""
+    together: dict[tuple[Reason, str], list[Event]] = {}
+    for event in events:
+        together.setdefault((event.reason, event.component), []).append(event)
+    return tuple(
+        replace(
+            some[0], message="; ".join(dict.fromkeys(e.message for e in some)), warning=any(e.warning for e in some)
+        )
+        for some in together.values()
+    )
+
+
+def drift_events(texts: Sequence[str]) -> list[Event]:
+    """Answer one event per component for differences that nobody asked for."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        component, _, what = text.partition(": ")
+        found.setdefault(component, []).append(what)
+    return [
+        Event(reason=Reason.DRIFTED, message=f"{component} {'; '.join(whats)}", component=component, warning=True)
+        for component, whats in found.items()
+    ]
 
 
 def verdict(ports: Ports, facts: Facts, chance: float) -> Verdict:
@@ -152,7 +172,7 @@ def verdict(ports: Ports, facts: Facts, chance: float) -> Verdict:
     due, wake_class = _next(ports, facts, status, health, chance)
     return Verdict(
         status=status,
-        events=(*facts.events, *_transitions(record, status, facts, now)),
+        events=merged((*facts.events, *_transitions(record, status, facts, now))),
         due_at=due,
         wake_class=wake_class,
         failed=facts.failed,
@@ -245,6 +265,9 @@ def _next(
     now, pace = facts.view.now, ports.options.pace
     candidates: list[tuple[datetime, WakeClass]] = [(now + schedule.resync(pace, chance), WakeClass.DRIFT)]
     candidates += [(max(at, now), WakeClass.SETTLE) for at in facts.until]
+    check = refresh.next_check(ports, facts.view.owned.values())
+    if check is not None:
+        candidates.append((max(check, now), WakeClass.DRIFT))
     if facts.record.purge_at is not None and status.phase is not Phase.DELETED:
         candidates.append((max(facts.record.purge_at, now), WakeClass.SETTLE))
     if facts.failed:
@@ -265,7 +288,8 @@ def _polls(facts: Facts, status: Status, health: Mapping[str, Health]) -> list[d
     ))  # fmt: skip
     if any(wait.reason in moving for wait in waits) and not any(wait.reason in HUMAN for wait in waits[:1]):
         times.append(now + schedule.poll(status.conditions[1].since, now))
-    if status.conditions[0].reason is Reason.NOT_ANSWERING:
+    failing = any(row.known.failure for row in facts.view.owned.values())
+    if failing or status.conditions[0].reason is Reason.NOT_ANSWERING:
         times.append(now + schedule.poll(status.conditions[0].since, now))
     if any(action.ready for action in facts.plan.actions):
         times.append(now + timedelta(seconds=1))
