@@ -8,7 +8,7 @@ from reconciler.core.actions import Change
 from reconciler.core.errors import shown
 from reconciler.core.inventory import Known
 from reconciler.core.kinds import Kind
-from reconciler.core.observed import Rule, canonical_allow_list, canonical_image, canonical_plan
+from reconciler.core.observed import Rule, canonical_allow_list, canonical_image, canonical_plan, canonical_repo
 from reconciler.core.values import Json
 
 ENV, FILE, FIELD, DOMAIN, HEADER, ROUTE = "env:", "file:", "field:", "domain:", "header:", "route:"
@@ -75,8 +75,8 @@ def applied_text(value: Json) -> str:
 
 def canonical(kind: Kind, field: str, value: Json) -> Json:
     """Fold spellings that mean the same, so that equal things compare equal."""
-    if value is None or value == "":
-        return [] if field == "ipAllowList" else None
+    if value is None or value is False or value in ("", [], {}):
+        return None  # absent, cleared, empty and switched off are one and the same in Render's answers
     if field == "plan":
         return canonical_plan(kind, str(value))
     if field == "imagePath":
@@ -84,9 +84,9 @@ def canonical(kind: Kind, field: str, value: Json) -> Json:
     if field == "ipAllowList":
         return canonical_allow_list(value)
     if field == "repo":
-        return str(value).rstrip("/").removesuffix(".git").lower()
+        return canonical_repo(str(value))
     if field == "readReplicas" and isinstance(value, list):
-        return sorted((str(one) for one in value), key=str)
+        return sorted((str(one.get("name") if isinstance(one, dict) else one) for one in value), key=str)
     if field == "registryCredential" and isinstance(value, dict):
         return value.get("name")
     return value

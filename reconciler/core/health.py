@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import DATASTORES, SERVICES
-from reconciler.core.observed import Deploy, DeployState
+from reconciler.core.observed import FINE, Deploy, DeployState
 from reconciler.core.plan.view import LOOKS_TO_BE_GONE
 
 
@@ -51,7 +51,7 @@ WORKING = frozenset(
         "",
     }
 )
-FINE = frozenset({"available", "maintenance_scheduled"})
+__all__ = ["FINE", "Health", "HealthState", "judge"]
 
 
 def _deploy_health(deploy: Deploy, now: datetime) -> Health:

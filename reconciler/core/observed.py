@@ -41,6 +41,10 @@ class Observed:
     seen_at: datetime
 
 
+FINE = frozenset({"available", "maintenance_scheduled"})
+"""Statuses of a datastore that works (Render API 3.13.3, 3.14)."""
+
+
 class DeployState(StrEnum):
     """What a deploy's status means to us (Render API 3.9)."""
 

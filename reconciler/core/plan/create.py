@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from reconciler.core import diff, prices
 from reconciler.core.actions import Action, Change, Verb, Wait, WaitReason
 from reconciler.core.kinds import CREATE_BUDGETED, DATASTORES, ENVIRONMENT, PROJECT, SERVICES, Bucket, Kind
-from reconciler.core.plan.subject import NO_VALUES, Findings, marks, marks_of_fields, waits_for
+from reconciler.core.observed import FINE
+from reconciler.core.plan.subject import NAME_MARK, NO_VALUES, Findings, marks, marks_of_fields, waits_for
 from reconciler.core.plan.view import View, label
 from reconciler.core.spec import DriftPolicy
-from reconciler.core.stack import Resource
+from reconciler.core.stack import Resource, Stack
 from reconciler.core.values import Json, Value
 
 LINK = "link:"
+COMMIT_MARK = "commit"
+"""Under this name `Known.applied` remembers the commit that was deployed last."""
 
 
 def bears_data(resource: Resource) -> bool:
@@ -21,13 +24,13 @@ def bears_data(resource: Resource) -> bool:
     return resource.kind is Kind.POSTGRES or bool(resource.fields.get("disk"))
 
 
-def _dependencies(view: View, resource: Resource) -> list[str]:
+def _dependencies(view: View, resource: Resource, stack: Stack) -> list[str]:
     """Name what must come first: everything in `after` exists, and its datastores are available."""
     blocked: list[str] = []
     for need in sorted(resource.after):
         owned = view.live(need)
-        kind = view.stack.resources[need].kind if view.stack and need in view.stack.resources else Kind.WEB
-        if owned is None or (kind in DATASTORES and (owned.observed is None or owned.observed.status != "available")):
+        kind = stack.resources[need].kind
+        if owned is None or (kind in DATASTORES and (owned.observed is None or owned.observed.status not in FINE)):
             blocked.append(label(kind, need))
     return blocked
 
@@ -57,6 +60,7 @@ def _lost(view: View, resource: Resource, findings: Findings) -> Wait | None:
 
 
 def _blocks(view: View, resource: Resource, findings: Findings) -> tuple[Wait, ...]:
+    assert view.stack is not None, "only what a stack asks for is created"
     key = resource.component
     if key in view.open:
         return (view.open[key],)
@@ -71,16 +75,19 @@ def _blocks(view: View, resource: Resource, findings: Findings) -> tuple[Wait, .
             f"then: reconciler reconcile {view.tenant}"
         )
         return (Wait(reason=WaitReason.CONFLICT, message=message, component=key, you=you),)
-    return waits_for(WaitReason.DEPENDENCY, _dependencies(view, resource), key)
+    return waits_for(WaitReason.DEPENDENCY, _dependencies(view, resource, view.stack), key)
 
 
 def group_copies(view: View, resource: Resource) -> dict[str, Value]:
-    """Answer the variables of linked groups that the first deploy must already have, the newest group winning."""
+    """Answer the variables of linked groups that the first deploy must already have, the newest group winning.
+
+    A variable whose value is not known yet is none of them: the group gets it later, and its services a deploy.
+    """
+    assert view.stack is not None, "only a stack has groups"
     copies: dict[str, Value] = {}
     for group in resource.groups:
-        found = view.stack.resources.get(group) if view.stack else None
-        if found is not None:
-            copies |= dict(found.env)
+        known = view.resolved.get(group, NO_VALUES).env
+        copies |= {name: value for name, value in view.stack.resources[group].env.items() if name in known}
     return {name: value for name, value in copies.items() if name not in resource.env}
 
 
@@ -103,7 +110,10 @@ def _payload(view: View, resource: Resource) -> dict[str, Json]:
 
 
 def _marks(resource: Resource, env: Mapping[str, str], files: Mapping[str, str]) -> dict[str, str]:
-    done = marks_of_fields(resource.fields) | marks(diff.ENV, env) | marks(diff.FILE, files)
+    done = {NAME_MARK: diff.applied_text(resource.name)} | marks_of_fields(resource.fields)
+    done |= marks(diff.ENV, env) | marks(diff.FILE, files)
+    if resource.kind is Kind.CRON and resource.commit:
+        done[COMMIT_MARK] = resource.commit  # a cron job's commit cannot be chosen (Render API 3.9): it has the newest
     for prefix, rules in ((diff.HEADER, resource.headers), (diff.ROUTE, resource.routes)):
         if rules is not None:
             done |= {diff.rule_key(prefix, rule): "" for rule in rules}
@@ -115,7 +125,7 @@ def plan_create(view: View, resource: Resource, findings: Findings, wave: int) -
     """Add the creation of one missing resource, with what it waits for."""
     resolved = view.resolved.get(resource.component, NO_VALUES)
     copies = group_copies(view, resource) if resource.kind in SERVICES else {}
-    copied = _copy_digests(view, resource) if copies else {}
+    copied = _copy_digests(view, resource)
     waits = list(_blocks(view, resource, findings))
     known_now = {name: value for name, value in resource.env.items() if name in resolved.env}
     waiting = sorted(name for name in resolved.pending if name not in resource.late_env)
@@ -157,14 +167,6 @@ def _shown(resource: Resource) -> tuple[Change, ...]:
 
 def plan_project(view: View, project: Resource, environment: Resource, findings: Findings) -> None:
     """Add the project together with its one environment: one call makes both (Render API 3.16)."""
-    waits: tuple[Wait, ...] = ()
-    if PROJECT in view.open:
-        waits = (view.open[PROJECT],)
-    elif PROJECT in view.conflicts:
-        other = view.conflicts[PROJECT]
-        message = f"project {project.name} ({other.id}) exists already and is not ours"
-        you = f"rename or delete it at Render; then: reconciler reconcile {view.tenant}"
-        waits = (Wait(reason=WaitReason.CONFLICT, message=message, component=PROJECT, you=you),)
     findings.actions.append(
         Action(
             verb=Verb.CREATE,
@@ -173,8 +175,8 @@ def plan_project(view: View, project: Resource, environment: Resource, findings:
             name=project.name,
             payload={"environment": environment.name, **environment.fields},
             marks=marks_of_fields(environment.fields),
-            reason="missing",
+            reason="missing" if view.gone(PROJECT) is None else "deleted behind our back",
             wave=0,
-            waits=waits,
+            waits=_blocks(view, project, findings),
         )
     )

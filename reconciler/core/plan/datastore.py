@@ -29,16 +29,14 @@ def plan_datastore(subject: Subject) -> None:
             subject.drifted(stop, healed=False)
         elif subject.admitted(change):
             changes.append(change)
-    if subject.observed.name != subject.resource.name:
-        renamed = FieldChange(field="name", before=subject.observed.name, after=subject.resource.name, asked=False)
-        changes += [renamed] if subject.admitted(renamed) else []
+    changes += subject.renamed()
     if not changes:
         return
     payload: dict[str, Json] = {change.field: change.after for change in changes}
     subject.do(
         Verb.UPDATE,
         payload=payload,
-        marks=marks_of_fields({name: value for name, value in payload.items() if name != "name"}),
+        marks=marks_of_fields(payload),
         changes=tuple(change.as_change() for change in changes),
         reason="the spec changed" if any(change.asked for change in changes) else "drift",
         notes=_notes(kind, payload),
@@ -77,13 +75,15 @@ def plan_group(subject: Subject) -> None:
     view, known = subject.view, subject.known
     strict = view.policy is DriftPolicy.STRICT
     change = diff.set_change(diff.ENV, subject.resolved.env, known.env, known)
+    foreign = tuple(name for name in change.foreign if strict and subject.heals(f"variable {name}"))
     for name in change.foreign:
-        subject.drifted(f"variable {name} was added", healed=strict)
+        subject.drifted(f"variable {name} was added", healed=name in foreign)
     for name in change.put:
         asked = name in change.asked
         if not asked:
-            subject.drifted(f"variable {name} was changed", healed=subject.heals())
-            if not subject.heals():
+            heals = subject.heals(f"variable {name}")
+            subject.drifted(f"variable {name} was changed", healed=heals)
+            if not heals:
                 continue
         subject.do(
             Verb.SET_GROUP_VAR,
@@ -93,7 +93,8 @@ def plan_group(subject: Subject) -> None:
             reason="the spec changed" if asked else "drift",
             needs_deploy=True,
         )
-    for name in (*change.remove, *(change.foreign if strict else ())):
+    removed = (name for name in change.remove if name not in subject.resolved.pending)
+    for name in (*removed, *foreign):
         subject.do(
             Verb.REMOVE_GROUP_VAR,
             removes=(name,),
@@ -102,15 +103,15 @@ def plan_group(subject: Subject) -> None:
             reason="the spec changed" if name in change.remove else "drift",
             needs_deploy=True,
         )
-    if subject.observed.name != subject.resource.name:
-        renamed = FieldChange(field="name", before=subject.observed.name, after=subject.resource.name, asked=False)
-        if subject.admitted(renamed):
-            subject.do(
-                Verb.UPDATE,
-                payload={"name": subject.resource.name},
-                changes=(renamed.as_change(),),
-                reason="drift",
-            )
+    for renamed in subject.renamed():
+        payload: dict[str, Json] = {"name": renamed.after}
+        subject.do(
+            Verb.UPDATE,
+            payload=payload,
+            marks=marks_of_fields(payload),
+            changes=(renamed.as_change(),),
+            reason="the spec changed" if renamed.asked else "drift",
+        )
 
 
 def plan_environment(subject: Subject) -> None:
@@ -145,15 +146,19 @@ def plan_membership(view: View, subject: Subject) -> None:
     ]
     if not strays:
         return
+    moved = [owned for owned in strays if subject.heals(f"{owned.component} environment")]
     for owned in strays:
-        subject.drifted(f"{owned.component} is not in the tenant's environment", healed=subject.heals())
-    if subject.heals():
+        what = f"{owned.component}: is not in the tenant's environment"
+        subject.findings.drift.append(what)
+        if owned not in moved:
+            subject.findings.unhealed.append(what)
+    if moved:
         subject.do(
             Verb.MOVE,
-            payload={"resourceIds": [owned.id for owned in strays]},
+            payload={"resourceIds": [owned.id for owned in moved]},
             changes=tuple(
                 Change(field=f"{owned.component} environment", before="elsewhere", after=ENVIRONMENT, asked=False)
-                for owned in strays
+                for owned in moved
             ),
             reason="drift",
         )

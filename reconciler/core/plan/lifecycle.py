@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from reconciler.core import prices
-from reconciler.core.actions import Action, Verb, Wait, WaitReason
+from reconciler.core.actions import Action, Change, Verb, Wait, WaitReason
 from reconciler.core.inventory import Owned
-from reconciler.core.kinds import DATASTORES, SUSPEND_ORDER, SUSPENDABLE, Bucket, Kind
-from reconciler.core.plan.subject import Findings, service_bucket
+from reconciler.core.kinds import DATASTORES, SUSPEND_ORDER, Bucket, Kind
+from reconciler.core.observed import FINE
+from reconciler.core.plan.subject import Findings, futile, service_bucket
 from reconciler.core.plan.view import View, label
 from reconciler.core.spec import DriftPolicy
 
@@ -22,11 +23,6 @@ DELETE_ORDER = (
 )
 """A project takes its empty environments with it (recorded: keyvalue/keyvalue), so the environment comes last."""
 STATE_MARK = "state"
-
-
-def suspended_by_user(owned: Owned) -> bool:
-    """Say whether a person or we suspended it, and nobody else."""
-    return owned.observed is not None and tuple(owned.observed.suspenders) == ("user",)
 
 
 def foreign_suspenders(owned: Owned) -> tuple[str, ...]:
@@ -57,6 +53,7 @@ def _priced(view: View, owned: Owned, *, after_suspended: bool | None) -> dict[s
 def _action(view: View, owned: Owned, verb: Verb, *, waits: tuple[Wait, ...] = (), reason: str) -> Action:
     open_wait = view.open.get(owned.component)
     after = {Verb.SUSPEND: True, Verb.RESUME: False}.get(verb)
+    undone = verb is Verb.RESUME and reason == "drift"
     bucket = service_bucket(owned.kind) if verb in (Verb.SUSPEND, Verb.RESUME) else Bucket.WRITE
     marks = {STATE_MARK: "suspended" if verb is Verb.SUSPEND else "running"} if after is not None else {}
     return Action(
@@ -66,6 +63,7 @@ def _action(view: View, owned: Owned, verb: Verb, *, waits: tuple[Wait, ...] = (
         name=owned.name,
         id=owned.id,
         marks=marks,
+        changes=(Change(field=STATE_MARK, before="suspended", after="running", asked=False),) if undone else (),
         reason=reason,
         bucket=bucket,
         waits=(open_wait,) if open_wait else waits,
@@ -101,13 +99,17 @@ def plan_suspend(view: View, findings: Findings, reason: str) -> None:
 def plan_resume(view: View, findings: Findings) -> frozenset[str]:
     """Resume what is suspended by `user`: datastores first. Answers the components that are not running yet."""
     asleep: list[Owned] = []
-    for owned in _living(view, tuple(reversed(SUSPEND_ORDER))):
+    living = _living(view, tuple(reversed(SUSPEND_ORDER)))
+    others = tuple(sorted({one for owned in living for one in foreign_suspenders(owned)}))
+    for owned in living:
         if owned.observed is None or not owned.observed.suspenders:
             continue
-        foreign = foreign_suspenders(owned)
+        # A Key Value never says who suspended it (Render API 3.14): beside a suspension by Render it is Render's too.
+        hidden = owned.kind is Kind.KEY_VALUE and owned.known.applied.get(STATE_MARK) != "suspended"
+        foreign = foreign_suspenders(owned) or (others if hidden else ())
         if foreign:
             _report_foreign(findings, owned, foreign)
-        elif owned.kind in SUSPENDABLE:
+        else:
             _resume_one(view, findings, owned, [one for one in asleep if one.kind in DATASTORES])
         asleep.append(owned)
     return frozenset(owned.component for owned in asleep)
@@ -116,20 +118,23 @@ def plan_resume(view: View, findings: Findings) -> frozenset[str]:
 def _report_foreign(findings: Findings, owned: Owned, foreign: tuple[str, ...]) -> None:
     message = f"Render suspended {owned.component} ({', '.join(foreign)})"
     you = "settle it with Render (dashboard, billing); the API cannot lift this suspension"
-    findings.waits.append(Wait(reason=WaitReason.DENIED, message=message, component=owned.component, you=you))
+    findings.waits.append(
+        Wait(reason=WaitReason.SUSPENDED_BY_RENDER, message=message, component=owned.component, you=you)
+    )
 
 
 def _resume_one(view: View, findings: Findings, owned: Owned, blockers: list[Owned]) -> None:
     asked = owned.known.applied.get(STATE_MARK) == "suspended"
     what = "was suspended, not by us and not by a spec"
-    heals = asked or view.policy is not DriftPolicy.REPORT
+    stop = None if asked else futile(view, owned.known, owned.component, STATE_MARK)
+    heals = asked or (view.policy is not DriftPolicy.REPORT and stop is None)
     if not asked:
         findings.drift.append(f"{owned.component}: {what}")
         if not heals:
             findings.unhealed.append(f"{owned.component}: {what}")
     if not heals:
         message = f"{owned.component} {what}; the Blueprint says drift: report"
-        findings.waits.append(Wait(reason=WaitReason.GUARD, message=message, component=owned.component))
+        findings.waits.append(stop or Wait(reason=WaitReason.GUARD, message=message, component=owned.component))
     elif _patient(view, owned, "running"):
         message = f"{label(owned.kind, owned.component)} to resume"
         findings.waits.append(Wait(reason=WaitReason.SUSPENDED, message=message, component=owned.component))
@@ -162,9 +167,12 @@ def plan_purge(view: View, findings: Findings) -> None:
 
 def _plan_export(view: View, findings: Findings) -> None:
     for owned in _living(view, (Kind.POSTGRES,)):
-        if owned.observed is not None and owned.observed.suspenders:
+        foreign = foreign_suspenders(owned)
+        if foreign:
+            _report_foreign(findings, owned, foreign)
+        elif owned.observed is not None and owned.observed.suspenders and not _patient(view, owned, "running"):
             findings.actions.append(_action(view, owned, Verb.RESUME, reason="to be exported before the purge"))
-        elif owned.observed is not None and owned.observed.status != "available":
+        elif owned.observed is not None and owned.observed.status not in FINE:
             message = f"{label(owned.kind, owned.component)} to come up for its export"
             findings.waits.append(Wait(reason=WaitReason.DEPENDENCY, message=message, component=owned.component))
         elif "export" not in owned.known.applied:

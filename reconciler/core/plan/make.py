@@ -10,9 +10,9 @@ from reconciler.core.inventory import Known
 from reconciler.core.kinds import DATASTORES, ENVIRONMENT, GROUPING, PROJECT, SERVICES, Kind
 from reconciler.core.plan.create import plan_create, plan_project
 from reconciler.core.plan.datastore import plan_datastore, plan_environment, plan_group, plan_membership
-from reconciler.core.plan.lifecycle import foreign_suspenders, plan_prune, plan_purge, plan_resume, plan_suspend
-from reconciler.core.plan.service import plan_service
-from reconciler.core.plan.subject import Findings, Subject, marks
+from reconciler.core.plan.lifecycle import plan_prune, plan_purge, plan_resume, plan_suspend
+from reconciler.core.plan.service import plan_service, settled_marks
+from reconciler.core.plan.subject import NAME_MARK, Findings, Subject, marks
 from reconciler.core.plan.view import Plan, View, label
 from reconciler.core.spec import DesiredState
 from reconciler.core.stack import Resource, Stack
@@ -29,10 +29,10 @@ def make_plan(view: View) -> Plan:
             plan_purge(view, findings)
         else:
             plan_suspend(view, findings, "deleted in its spec; kept until the purge")
-    elif view.stack is None:
-        return Plan()
     elif view.state is DesiredState.SUSPENDED:
         plan_suspend(view, findings, "suspended in its spec")
+    elif view.stack is None:
+        return Plan()
     else:
         _plan_running(view, view.stack, findings)
     return _finished(view, findings)
@@ -69,12 +69,11 @@ def _plan_missing(view: View, stack: Stack, resource: Resource, findings: Findin
     if resource.kind is Kind.PROJECT:
         plan_project(view, resource, stack.resources[ENVIRONMENT], findings)
     elif resource.kind is Kind.ENVIRONMENT:
-        if view.live(PROJECT) is not None:
+        project = view.live(PROJECT)
+        if project is not None:
             plan_create(view, resource, findings, wave)
-            project = view.live(PROJECT)
             made = findings.actions[-1]
-            payload = {**made.payload, "projectId": project.id if project else ""}
-            findings.actions[-1] = replace(made, payload=payload)
+            findings.actions[-1] = replace(made, payload={**made.payload, "projectId": project.id})
     else:
         plan_create(view, resource, findings, wave)
 
@@ -96,8 +95,6 @@ def _plan_existing(view: View, resource: Resource, findings: Findings) -> None:
         what = label(owned.kind, key)
         message = f"{what} was not found once; looked at again before anything is done"
         findings.waits.append(Wait(reason=WaitReason.CONFIRMATION, message=message, component=key))
-        return
-    if foreign_suspenders(owned):
         return
     subject = Subject(view, resource, owned, owned.observed, findings)
     if owned.kind in SERVICES:
@@ -130,10 +127,11 @@ def _settle(subject: Subject) -> None:
         for name, value in fields.items()
         if name not in changed and name not in diff.COMPARED_ELSEWHERE
     }
+    if subject.observed.name == subject.resource.name:
+        gained[NAME_MARK] = diff.applied_text(subject.resource.name)
+    gained |= settled_marks(subject) if subject.resource.kind in SERVICES else {}
     gained |= marks(diff.ENV, {k: d for k, d in subject.resolved.env.items() if known.env.get(k) == d})
     gained |= marks(diff.FILE, {k: d for k, d in subject.resolved.files.items() if known.files.get(k) == d})
-    live_domains = {domain.name for domain in known.domains}
-    gained |= {diff.DOMAIN + name: "" for name in subject.resource.domains or () if name in live_domains}
     new = {key: text for key, text in gained.items() if known.applied.get(key) != text}
     if new:
         subject.findings.settled[subject.key] = _with_applied(known, new)

@@ -28,15 +28,16 @@ def _rules(value: Json) -> tuple[Rule, ...]:
 
 
 def _failed(action: Action, before: Known, observed: Observed | None) -> dict[str, int]:
-    """Count the fields that an accepted update left as they were."""
+    """Count, for each value wanted of a field, the accepted updates in a row that left it as it was."""
     counts = dict(before.failed_writes)
     if action.verb is not Verb.UPDATE or observed is None:
         return counts
-    fields = {name: value for name, value in action.payload.items() if name != "name"}
-    still = {c.field for c in diff.field_changes(action.kind, fields, observed.fields, Known())}
-    for name in fields:
+    live = {**observed.fields, "name": observed.name}
+    still = {c.field for c in diff.field_changes(action.kind, action.payload, live, Known())}
+    for name, value in action.payload.items():
         if name in still:
-            counts[name] = counts.get(name, 0) + 1
+            same = before.applied.get(diff.FIELD + name) == diff.applied_text(value)
+            counts[name] = counts.get(name, 0) + 1 if same else 1
         else:
             counts.pop(name, None)
     return counts

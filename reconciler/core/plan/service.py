@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from reconciler.core import diff
-from reconciler.core.actions import Verb, WaitReason
+from reconciler.core.actions import Change, Verb, WaitReason
 from reconciler.core.diff import FieldChange, SetChange
 from reconciler.core.kinds import Kind
-from reconciler.core.plan.create import LINK, group_copies
-from reconciler.core.plan.edge import plan_domains, plan_rules
+from reconciler.core.plan.create import COMMIT_MARK, LINK, group_copies
+from reconciler.core.plan.edge import plan_domains, plan_rules, settled_edge
 from reconciler.core.plan.subject import (
     DEPLOYING_FIELDS,
     NO_VALUES,
@@ -26,19 +26,16 @@ DISK_FIELDS = ("name", "mountPath", "sizeGB")
 def plan_fields(subject: Subject) -> None:
     """One PATCH for all scalar fields that differ; immutable ones are said, not tried."""
     kind = subject.resource.kind
-    fields = {**subject.resource.fields}
-    changes = [
-        c for c in diff.field_changes(kind, fields, subject.observed.fields, subject.known) if subject.admitted(c)
-    ]
     fixed = diff.IMMUTABLE.get(kind, frozenset())
-    for change in (one for one in changes if one.field in fixed):
-        message = f"{change.field} of {subject.key} cannot be changed once it is built: {_arrow(change)}"
-        subject.wait(WaitReason.IMMUTABLE, message, "put the old value back, or delete the tenant and sign it up anew")
-    changes = [one for one in changes if one.field not in fixed]
-    name = subject.resource.name
-    if subject.observed.name != name:
-        renamed = FieldChange(field="name", before=subject.observed.name, after=name, asked=False)
-        changes += [renamed] if subject.admitted(renamed) else []
+    changes: list[FieldChange] = []
+    for change in diff.field_changes(kind, subject.resource.fields, subject.observed.fields, subject.known):
+        if change.field in fixed:
+            message = f"{change.field} of {subject.key} cannot be changed once it is built: {_arrow(change)}"
+            you = "put the old value back, or delete the tenant and sign it up anew"
+            subject.wait(WaitReason.IMMUTABLE, message, you)
+        elif subject.admitted(change):
+            changes.append(change)
+    changes += subject.renamed()
     if not changes:
         return
     payload: dict[str, Json] = {change.field: change.after for change in changes}
@@ -47,7 +44,7 @@ def plan_fields(subject: Subject) -> None:
     subject.do(
         Verb.UPDATE,
         payload=payload,
-        marks=marks_of_fields({k: v for k, v in payload.items() if k != "name"}),
+        marks=marks_of_fields(payload),
         changes=tuple(change.as_change() for change in changes),
         reason=_reason(changes),
         bucket=service_bucket(kind),
@@ -89,17 +86,20 @@ def plan_size(subject: Subject) -> None:
                 **subject.priced({"autoscaling": wanted}),
             )
         return
-    if live is not None and diff.FIELD + "autoscaling" in subject.known.applied:
-        gone = FieldChange(field="autoscaling", before=live, after=None, asked=True)
-        subject.do(
-            Verb.REMOVE_AUTOSCALING,
-            unmarks=(diff.FIELD + "autoscaling",),
-            changes=(gone.as_change(),),
-            reason="the spec changed",
-        )
-        return
     count = subject.resource.fields.get("numInstances")
-    if count is None or live is not None:
+    ours = diff.FIELD + "autoscaling" in subject.known.applied
+    if live is not None and (ours or count is not None):
+        gone = FieldChange(field="autoscaling", before=live, after=None, asked=ours)
+        if subject.admitted(gone):
+            subject.do(
+                Verb.REMOVE_AUTOSCALING,
+                unmarks=(diff.FIELD + "autoscaling",),
+                changes=(gone.as_change(),),
+                reason=_reason([gone]),
+                **subject.priced({"autoscaling": None}),
+            )
+        return
+    if count is None:
         return
     change = diff.single_change("numInstances", count, subject.observed.fields.get("numInstances"), subject.known)
     if change is not None and subject.admitted(change):
@@ -117,13 +117,25 @@ def plan_size(subject: Subject) -> None:
 def _sifted(subject: Subject, change: SetChange, noun: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Note drift of a keyed set, and answer what to put and what to remove under the drift policy."""
     strict = subject.view.policy is DriftPolicy.STRICT
+    put = tuple(name for name in change.put if name in change.asked or subject.heals(f"{noun} {name}"))
+    foreign = tuple(name for name in change.foreign if strict and subject.heals(f"{noun} {name}"))
     for name in change.put:
         if name not in change.asked:
-            subject.drifted(f"{noun} {name} was changed", healed=subject.heals())
+            subject.drifted(f"{noun} {name} was changed", healed=name in put)
     for name in change.foreign:
-        subject.drifted(f"{noun} {name} was added", healed=strict)
-    put = change.put if subject.heals() else tuple(name for name in change.put if name in change.asked)
-    return put, (*change.remove, *(change.foreign if strict else ()))
+        subject.drifted(f"{noun} {name} was added", healed=name in foreign)
+    remove = tuple(name for name in change.remove if name not in subject.resolved.pending)
+    return put, (*remove, *foreign)
+
+
+def _set_changes(put: tuple[str, ...], remove: tuple[str, ...], change: SetChange, noun: str) -> dict[str, object]:
+    """Answer what people read of a change of a keyed set, and why it is made."""
+    asked = change.asked | set(change.remove)
+    changes = [
+        *(Change(field=f"{noun} {n}", before="other value", after="as in the spec", asked=n in asked) for n in put),
+        *(Change(field=f"{noun} {n}", before="set", after="removed", asked=n in asked) for n in remove),
+    ]
+    return {"changes": tuple(changes), "reason": "the spec changed" if asked & {*put, *remove} else "drift"}
 
 
 def _linked(subject: Subject, group: str) -> bool:
@@ -144,7 +156,6 @@ def plan_env(subject: Subject) -> None:
         put = tuple(name for name in put if name not in subject.resource.late_env)
     if not all(_linked(subject, group) for group in subject.resource.groups):
         remove = tuple(name for name in remove if name not in copies)
-    remove = tuple(name for name in remove if name not in pending)
     if not put and not remove:
         return
     only_copies = not put and set(remove) <= copies
@@ -154,21 +165,9 @@ def plan_env(subject: Subject) -> None:
         removes=remove,
         marks=marks(diff.ENV, {name: subject.resolved.env[name] for name in put}),
         unmarks=tuple(diff.ENV + name for name in remove),
-        changes=(
-            *_put_changes(put, change, "variable"),
-            *name_changes([f"variable {n}" for n in remove], "set", "removed"),
-        ),
-        reason="drift" if put and not change.asked & set(put) else "the spec changed",
         needs_deploy=not only_copies,
         notes=() if only_copies else ("1 deploy, no downtime",),
-    )
-
-
-def _put_changes(put: tuple[str, ...], change: SetChange, noun: str) -> tuple[object, ...]:
-    return tuple(
-        one
-        for name in put
-        for one in name_changes([f"{noun} {name}"], "other value", "as in the spec", asked=name in change.asked)
+        **_set_changes(put, remove, change, "variable"),
     )
 
 
@@ -184,10 +183,9 @@ def plan_files(subject: Subject) -> None:
         removes=remove,
         marks=marks(diff.FILE, {name: subject.resolved.files[name] for name in put}),
         unmarks=tuple(diff.FILE + name for name in remove),
-        changes=(*_put_changes(put, change, "file"), *name_changes([f"file {n}" for n in remove], "set", "removed")),
-        reason="drift" if put and not change.asked & set(put) else "the spec changed",
         needs_deploy=True,
         notes=("1 deploy, no downtime",),
+        **_set_changes(put, remove, change, "secret file"),
     )
 
 
@@ -200,8 +198,9 @@ def plan_links(subject: Subject) -> None:
             continue
         asked = LINK + group not in subject.known.applied
         if not asked:
-            subject.drifted(f"env group {group} was unlinked", healed=subject.heals())
-            if not subject.heals():
+            heals = subject.heals(f"env group {group}")
+            subject.drifted(f"env group {group} was unlinked", healed=heals)
+            if not heals:
                 continue
         inline = subject.view.resolved.get(group, NO_VALUES).env.keys() <= subject.known.env.keys()
         subject.do(
@@ -308,13 +307,14 @@ def plan_deploy(subject: Subject, *, busy: bool) -> None:
     """Deploy once all changes are written: for what needs one, for a new commit, and after the last late value."""
     late = [name for name in subject.resolved.pending if name in subject.resource.late_env]
     commit = subject.resource.commit
-    moved = bool(commit) and commit != subject.known.commit
+    moved = bool(commit) and commit not in (subject.known.commit, subject.known.applied.get(COMMIT_MARK))
     if busy or late or not (subject.known.dirty or moved):
         return
     payload: dict[str, Json] = {"commitId": commit} if commit and subject.resource.kind is not Kind.CRON else {}
     subject.do(
         Verb.DEPLOY,
         payload=payload,
+        marks={COMMIT_MARK: commit} if commit else {},
         changes=name_changes(["commit"], subject.known.commit or "none", commit) if moved else (),
         reason="a new commit" if moved and not subject.known.dirty else "changes that reach instances with a deploy",
         bucket=service_bucket(subject.resource.kind),
@@ -330,6 +330,21 @@ def plan_hook(subject: Subject) -> None:
             payload={"startCommand": subject.resource.initial_deploy_hook},
             reason="the first deploy is live",
         )
+
+
+def settled_marks(subject: Subject) -> dict[str, str]:
+    """Answer the marks of sizes, disk, groups, domains and rules that are as the spec says, whoever made them so."""
+    wanted, live = subject.resource.fields, subject.observed.fields
+    gained: dict[str, str] = {}
+    if "numInstances" in wanted and wanted["numInstances"] == live.get("numInstances"):
+        gained |= marks_of_fields({"numInstances": wanted["numInstances"]})
+    if "autoscaling" in wanted and _autoscaling(wanted["autoscaling"]) == _autoscaling(live.get("autoscaling")):
+        gained |= marks_of_fields({"autoscaling": wanted["autoscaling"]})
+    disk, there = wanted.get("disk"), live.get("disk")
+    if isinstance(disk, dict) and isinstance(there, dict) and all(there.get(n) == disk.get(n) for n in DISK_FIELDS):
+        gained |= marks_of_fields({"disk": disk})
+    gained |= {LINK + group: "" for group in subject.resource.groups if _linked(subject, group)}
+    return gained | settled_edge(subject)
 
 
 def plan_service(subject: Subject) -> None:

@@ -19,6 +19,7 @@ from reconciler.core.values import Json
 FAILED_WRITES_MAX = 2
 HEALS_MAX = 3
 HEALS_WINDOW = timedelta(hours=1)
+NAME_MARK = diff.FIELD + "name"
 NO_VALUES = Resolved(env={}, files={}, pending={})
 DEPLOYING_FIELDS = frozenset(
     {
@@ -48,6 +49,20 @@ def service_bucket(kind: Kind) -> Bucket:
     if kind is Kind.CRON:
         return Bucket.CRON
     return Bucket.SERVICE if kind in SERVICES else Bucket.WRITE
+
+
+def futile(view: View, known: Known, component: str, name: str) -> Wait | None:
+    """Say in a wait why healing a field leads nowhere: Render does not change it, or somebody changes it back."""
+    you = f"find out who, then: reconciler reconcile {view.tenant}"
+    recent = sum(what == name and view.now - at < HEALS_WINDOW for what, at in known.heals)
+    if known.failed_writes.get(name, 0) >= FAILED_WRITES_MAX:
+        message = f"Render accepted {name} of {component} {FAILED_WRITES_MAX} times and did not change it"
+        you = f"check {name} in the spec, then: reconciler reconcile {view.tenant}"
+    elif recent >= HEALS_MAX:
+        message = f"somebody keeps changing {name} of {component}: healed {recent} times within an hour"
+    else:
+        return None
+    return Wait(reason=WaitReason.GUARD, message=message, component=component, you=you)
 
 
 @dataclass(slots=True)
@@ -116,29 +131,26 @@ class Subject:
     def admitted(self, change: FieldChange) -> bool:
         """Say whether a difference is to be acted on; note drift, and stop what keeps coming back."""
         if change.asked:
-            return not self._futile(change.field)
+            return True
         shown = f"{change.field} {diff.display(change.after)} -> {diff.display(change.before)}"
-        heals = self.view.policy is not DriftPolicy.REPORT and not self._futile(change.field)
+        heals = self.heals(change.field)
         self.drifted(shown, healed=heals)
         return heals
 
-    def heals(self) -> bool:
-        """Say whether drift of sets (variables, rules, domains) is healed here."""
-        return self.view.policy is not DriftPolicy.REPORT
+    def heals(self, name: str) -> bool:
+        """Say whether drift of a field (or `variable A`, `domain a.example.com`) is healed: by policy, not in vain."""
+        if self.view.policy is DriftPolicy.REPORT:
+            return False
+        stop = futile(self.view, self.known, self.key, name)
+        self.findings.waits += [stop] if stop else []
+        return stop is None
 
-    def _futile(self, name: str) -> bool:
-        if self.known.failed_writes.get(name, 0) >= FAILED_WRITES_MAX:
-            message = f"Render accepted {name} of {self.key} {FAILED_WRITES_MAX} times and did not change it"
-            self.wait(
-                WaitReason.GUARD, message, f"check {name} in the spec, then: reconciler reconcile {self.view.tenant}"
-            )
-            return True
-        recent = [at for what, at in self.known.heals if what == name and self.view.now - at < HEALS_WINDOW]
-        if len(recent) >= HEALS_MAX:
-            message = f"somebody keeps changing {name} of {self.key}: healed {len(recent)} times within an hour"
-            self.wait(WaitReason.GUARD, message, f"find out who, then: reconciler reconcile {self.view.tenant}")
-            return True
-        return False
+    def renamed(self) -> tuple[FieldChange, ...]:
+        """Answer the change of a live name that is not as it should be; an edit of `naming` asks for it."""
+        before, after = self.observed.name, self.resource.name
+        asked = self.known.applied.get(NAME_MARK, diff.applied_text(after)) != diff.applied_text(after)
+        change = FieldChange(field="name", before=before, after=after, asked=asked)
+        return (change,) if before != after and self.admitted(change) else ()
 
     def priced(self, changed: Mapping[str, Json]) -> dict[str, object]:
         """Answer price keywords for an action that changes these fields, on top of the actions before it."""
@@ -174,8 +186,10 @@ def waits_for(reason: WaitReason, messages: Sequence[str], component: str) -> tu
 
 __all__ = [
     "DEPLOYING_FIELDS",
+    "NAME_MARK",
     "Findings",
     "Subject",
+    "futile",
     "label",
     "marks",
     "marks_of_fields",

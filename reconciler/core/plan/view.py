@@ -24,7 +24,7 @@ class View:
 
     `resolved` has the digests of every component's variables. `conflicts` maps components to a live object of
     the wanted name that is not ours. `open` names components with an operation whose outcome is not known.
-    `refused` maps request hashes to Render's words. `purge` is True once a deleted tenant's time is up.
+    `purge` is True once a deleted tenant's time is up.
     """
 
     stack: Stack | None
