@@ -24,7 +24,7 @@ UNMATCHED = "unmatched"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer browsers send `Origin: null` with our own forms
 }
 
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("reconciler.api")

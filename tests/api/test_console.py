@@ -51,10 +51,10 @@ def test_a_key_that_may_not_read_opens_nothing(api):
 
 def test_a_form_of_another_site_is_refused(api):
     for path in ("login", "logout"):
-        headers = {"Origin": "https://evil.example"}
-        answer = api.http.post(f"/console/{path}", data={"key": api.key("read")}, headers=headers)
-        assert answer.status_code == 403
-        assert "set-cookie" not in answer.headers
+        for origin in ("https://evil.example", "null"):
+            answer = api.http.post(f"/console/{path}", data={"key": api.key("read")}, headers={"Origin": origin})
+            assert answer.status_code == 403
+            assert "set-cookie" not in answer.headers
 
 
 def test_signing_out_and_revoking_end_the_session(api):
