@@ -94,8 +94,12 @@ async def _main(run: Run) -> int:
             worker = Worker(wiring.ports, owner_name())
         serving = Serving(run.settings, wiring, worker, local=run.options.local)
         await serving.start(with_api=run.options.role in ("all", "api"))
+        wiring.telemetry.log("started", role=run.options.role, owner=owner_name(), api=serving.url)
         if run.world is not None:
             await _open_local(run, run.world, wiring, serving)
+        else:
+            for line in await _apply(run, wiring):
+                run.out.say(line)
         if worker is not None:
             tasks.append(asyncio.create_task(worker.run(), name="engine"))
         await _watch(run, wiring, worker, tasks)
@@ -186,14 +190,20 @@ async def _open_local(run: Run, world: local.LocalWorld, wiring: Wiring, serving
     key = await _admin_key(world, wiring)
     if key is not None:
         say(f"admin key {key.reveal()}   (shown once; kept in {world.home}/admin.key)")
-    applied: Sequence[str] = ()
-    if run.options.apply is not None and run.options.applier is not None:
-        applied = await run.options.applier(wiring.registry, LOCAL, run.options.apply)
-        await _give_secrets(run.options.apply, wiring)
+    applied = await _apply(run, wiring)
     say(f"console   {serving.url:<34} {applied[0] if applied else 'nothing was applied'}")
     for line in applied[1:]:
         say(f"          {line}")
     say("")
+
+
+async def _apply(run: Run, wiring: Wiring) -> Sequence[str]:
+    """Apply the documents of a folder, if one was named; answers a line for people about each."""
+    if run.options.apply is None or run.options.applier is None:
+        return ()
+    applied = await run.options.applier(wiring.registry, LOCAL, run.options.apply)
+    await _give_secrets(run.options.apply, wiring)
+    return applied
 
 
 def _json(urls: dict[str, str]) -> str:

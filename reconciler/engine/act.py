@@ -84,18 +84,26 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
         if throttle.message:
             return Acted(ending=Ending.DENIED, message=throttle.message, until=throttle.until)
         return Acted(ending=Ending.THROTTLED, throttle=throttle, until=throttle.until)
+    sent_at = ports.clock.now()
     try:
         reply = await ports.render.send(action, plaintext)
     except RenderError as error:
         return await _failed(ports, claim, operation, action, error)
-    return await _succeeded(ports, claim, operation, action, owned, reply)
+    return await _succeeded(ports, claim, operation, action, owned, reply, sent_at=sent_at)
 
 
 async def _succeeded(
-    ports: Ports, claim: Claim, operation: int, action: Action, owned: Mapping[str, Owned], reply: Reply
+    ports: Ports,
+    claim: Claim,
+    operation: int,
+    action: Action,
+    owned: Mapping[str, Owned],
+    reply: Reply,
+    *,
+    sent_at: datetime,
 ) -> Acted:
     now = ports.clock.now()
-    rows, seen = rows_after(action, owned, reply, now)
+    rows, seen = rows_after(action, owned, reply, sent_at)  # its deploy is younger than this, however late the reply
     before = owned.get(action.component)
     replaced = [before.id] if action.verb is Verb.CREATE and before is not None else []
     await ports.store.settle_operation(

@@ -110,9 +110,10 @@ async def _settle_create(ports: Ports, claim: Claim, operation: Operation, resul
 
 async def _adopt(ports: Ports, claim: Claim, operation: Operation, found: Observed, result: Settled) -> None:
     now = ports.clock.now()
-    made = [_adopted(operation.component, found, now)]
+    sent = operation.sent_at or now
+    made = [_adopted(operation.component, found, sent)]
     if operation.kind is Kind.PROJECT:
-        made += [_adopted(ENVIRONMENT, one, now) for one in await _environments(ports, found)]
+        made += [_adopted(ENVIRONMENT, one, sent) for one in await _environments(ports, found)]
     await ports.store.settle_operation(
         claim,
         operation.id,
@@ -132,9 +133,10 @@ async def _adopt(ports: Ports, claim: Claim, operation: Operation, found: Observ
     ports.telemetry.log("adopted", tenant=claim.tenant, op=operation.id, component=operation.component, id=found.id)
 
 
-def _adopted(component: str, observed: Observed, now: datetime) -> Owned:
+def _adopted(component: str, observed: Observed, sent_at: datetime) -> Owned:
+    """Answer the row of a found object, dated by its create: its first deploy is as old, and is waited for."""
     action = Action(verb=Verb.CREATE, component=component, kind=observed.kind, name=observed.name)
-    row = owned_after(action, None, observed, None, now)
+    row = owned_after(action, None, observed, None, sent_at)
     return replace(row, known=replace(Known(), deploy=row.known.deploy, deploy_asked_at=row.known.deploy_asked_at))
 
 

@@ -19,6 +19,8 @@ SHARES = {WakeClass.USER: 6, WakeClass.RETRY: 2, WakeClass.SETTLE: 1, WakeClass.
 IDLE_MIN_S = 0.05
 TRIM_EVERY_S = 60.0
 CLOCK_EVERY_S = 2.0
+LAST_WRITES_S = 1.0
+"""A pass that has just released its lease needs so long at most to end; one that goes on has lost it."""
 
 
 def turns() -> Iterator[WakeClass]:
@@ -212,10 +214,14 @@ class Worker:
 
     async def _renew(self) -> None:
         await self._pause(self.ports.options.renew_s)
-        mine = set(self._passes)  # a lease without a pass must run out
-        if mine:
-            held = await self.ports.store.renew(self.owner, self.ports.options.lease_s, mine)
-            for tenant in mine.intersection(self._passes) - held:
+        mine = dict(self._passes)  # a lease without a pass must run out
+        if not mine:
+            return
+        held = await self.ports.store.renew(self.owner, self.ports.options.lease_s, mine)
+        if mine.keys() - held:
+            await self._pause(LAST_WRITES_S)
+        for tenant in mine.keys() - held:
+            if self._passes.get(tenant) is mine[tenant]:
                 self.ports.telemetry.problem("lease_lost", tenant=tenant)
 
     async def _sweep(self) -> None:
