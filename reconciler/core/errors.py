@@ -75,7 +75,7 @@ class StaleLease(ReconcilerError):
 
 
 class StoreUnavailable(ReconcilerError):
-    """The operator's own database cannot be reached or refused for a moment; a transaction may or may not have ended."""
+    """The operator's own database cannot be reached, or refused for a moment; whether a transaction ended is open."""
 
 
 class RenderError(ReconcilerError):

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from reconciler.core.kinds import COMPUTE, DATASTORES, SERVICES, Kind
-from reconciler.core.observed import Observed
+from reconciler.core.observed import Observed, canonical_plan
 from reconciler.core.stack import Resource, Stack
 from reconciler.core.values import Json
 
@@ -42,7 +42,14 @@ class PriceBook:
 
     def price(self, table: str, plan: str, day: date) -> Decimal | None:
         """Look a plan up in a table (services, cron, postgres, key_value); None when the book does not know it."""
-        return next((one.usd for one in self.tables.get(table, ()) if one.plan == plan and one.applies(day)), None)
+        wanted = _folded(plan)
+        lines = self.tables.get(table, ())
+        return next((one.usd for one in lines if _folded(one.plan) == wanted and one.applies(day)), None)
+
+
+def _folded(plan: str) -> str:
+    """Write a plan without the difference between `2c-8g` and `2c_8g`."""
+    return plan.replace("-", "_")
 
 
 def _day(value: object) -> date | None:
@@ -107,7 +114,7 @@ def facts(kind: Kind, fields: Mapping[str, Json], *, suspended: bool = False) ->
     Autoscaled services count their minimum: the running count is not in the service object. A high-availability
     standby and each read replica count as another instance (unproven, as the price book says).
     """
-    plan = str(fields.get("plan") or "")
+    plan = canonical_plan(kind, str(fields.get("plan") or ""))
     if kind in COMPUTE:
         scaling, disk = fields.get("autoscaling"), fields.get("disk")
         instances = (
