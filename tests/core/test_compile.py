@@ -274,7 +274,6 @@ def test_a_secret_file_cannot_hold_the_address_of_its_own_service():
         ({"who": tenant(overrides={"web": {"plam": "pro"}})}, "spec.overrides.web.plam: unknown field"),
         ({"who": tenant(domains={"x": ("a.b",)})}, 'spec.domains.x: no such component, found "x"'),
         ({"who": tenant(domains={"db": ("a.b",)}), "databases": [database()]}, "a postgres has no custom domains"),
-        ({"who": tenant(allow_data_loss=("x",))}, 'spec: no such component, found "x"; it has: web'),
         ({"files": {"x": {"a": "b"}}}, 'spec: no such component, found "x"; it has: web'),
         ({"entrypoint": "db", "databases": [database()]}, "spec.entrypoint: names no web service or static site"),
         ({"naming": "{tenant}", "databases": [database()]}, "spec.naming: two components would get the same live name"),
@@ -283,6 +282,14 @@ def test_a_secret_file_cannot_hold_the_address_of_its_own_service():
 )
 def test_what_is_wrong_with_a_spec_is_one_message_with_its_place(spec, told):
     assert told in only_problem(service(), **spec)
+
+
+def test_data_of_a_component_that_left_the_blueprint_may_be_allowed_to_go():
+    stack = stack_of(service(), who=tenant(allow_data_loss=("web", "db")))
+    assert [str(one) for one in stack.warnings] == [
+        'spec.allowDataLoss: names no component of the Blueprint, found "db"; '
+        "right while one that left it is deleted; remove the name afterwards"
+    ]
 
 
 @pytest.mark.parametrize(("length", "fits"), [(59, True), (60, False)])

@@ -331,10 +331,6 @@ def test_a_tenant_that_goes_with_its_blueprint_has_no_problems():
             'spec.plugins[0].components[1]: there is no such component, found "api"; use one of: db, web',
         ),
         (
-            {"details": {"allowDataLoss": ["cache"]}},
-            'spec.allowDataLoss[0]: there is no such component, found "cache"; use one of: db, web',
-        ),
-        (
             {"details": {"overrides": {"web": {"plan": "gold"}}}},
             'spec.overrides.web.plan: is not a plan of a web service, found "gold"; use one of: free, starter',
         ),

@@ -257,12 +257,26 @@ def _check_tenant(build: _Build) -> None:
             f"{blueprint.name} has no tier {shown(tenant.tier)}" if tenant.tier else f"{blueprint.name} needs a tier"
         )
         build.problems.append(Problem(path="spec.tier", message=f"{message}; it has {has}"))
-    for name in (*tenant.allow_data_loss, *blueprint.files):
+    for name in blueprint.files:
         if name not in build.components:
             has = ", ".join(build.components)
             build.problems.append(
                 Problem(path="spec", value=shown(name), message="no such component", remedy=f"it has: {has}")
             )
+
+
+def _allowances(build: _Build) -> tuple[Problem, ...]:
+    """Warn of permissions to lose data that name nothing listed: right for a component that just left, else a slip."""
+    return tuple(
+        Problem(
+            path="spec.allowDataLoss",
+            value=shown(name),
+            message="names no component of the Blueprint",
+            remedy="right while one that left it is deleted; remove the name afterwards",
+        )
+        for name in build.tenant.allow_data_loss
+        if name not in build.components
+    )
 
 
 def _entrypoint(build: _Build) -> str:
@@ -306,7 +320,7 @@ def compile_stack(
         ready_within_s=blueprint.ready.within_s if blueprint.ready else 900,
         secrets={ref: tuple(users) for ref, users in environment.secrets.items()},
         generate=environment.generate,
-        warnings=template.warnings,
+        warnings=(*template.warnings, *_allowances(build)),
     )
 
 
