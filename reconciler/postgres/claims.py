@@ -50,12 +50,17 @@ class Claims(Adapter):
     async def finish(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
         """Write status, events, demand and next wake, and release: one transaction WHERE epoch = mine."""
         async with self.transaction() as connection:
+            if verdict.purged:
+                # The tenant before its queue row: in the order in which a client's own UPDATE locks them.
+                await connection.execute(SQL["bury"], {"tenant": claim.tenant, "now": now})
             await self._release(connection, claim, verdict)
             await self._put_status(connection, claim.tenant, verdict, now)
             await self._put_demand(connection, claim.tenant, verdict)
             await connection.execute(SQL["drop_planned"], {"tenant": claim.tenant})
             if verdict.purged:
-                await self._bury(connection, claim.tenant, now)
+                # Nothing wakes a tombstone, and its secrets are gone.
+                await connection.execute(SECRETS["forget_tenant"], {"tenant": claim.tenant})
+                await connection.execute(SQL["drop_queue"], {"tenant": claim.tenant})
             await self._put_events(connection, claim.tenant, verdict.events, now)
 
     async def give_back(self, claim: Claim, due_at: datetime, error: str, now: datetime) -> None:
@@ -106,12 +111,6 @@ class Claims(Adapter):
                 **{"started": demand.started, "priority": demand.priority, "since": demand.since},
             },
         )
-
-    async def _bury(self, connection: Connection, tenant: str, now: datetime) -> None:
-        """Make the row a tombstone: no queue entry wakes it, its secrets are gone."""
-        await connection.execute(SQL["bury"], {"tenant": tenant, "now": now})
-        await connection.execute(SECRETS["forget_tenant"], {"tenant": tenant})
-        await connection.execute(SQL["drop_queue"], {"tenant": tenant})
 
     async def singleton(self, name: str, owner: str, lease_s: float) -> bool:
         """Hold or renew the lease row of a single-runner duty."""

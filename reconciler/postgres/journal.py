@@ -63,8 +63,7 @@ class Journal(Budgets, Snapshot):
                 return
             await self._close(connection, operation, row, settlement, now)
             await self._learn_from(connection, row, settlement)
-            await self._apply(connection, row["tenant"], settlement.owned, settlement.forgotten, now)
-            await self._write(connection, settlement.observed)
+            await self._apply(connection, row["tenant"], settlement, now)
 
     async def _close(
         self, connection: Connection, operation: int, row: Row, settlement: Settlement, now: datetime
@@ -81,18 +80,18 @@ class Journal(Budgets, Snapshot):
         if settlement.limits is not None and row["bucket"]:
             await self._believe(connection, Bucket(row["bucket"]), row["live_id"], settlement.limits)
 
-    async def _apply(
-        self, connection: Connection, tenant: str, owned: Sequence[Owned], forgotten: Sequence[str], now: datetime
-    ) -> None:
-        """Change the inventory: what leaves goes first, so that a replaced object makes room for its successor."""
+    async def _apply(self, connection: Connection, tenant: str, settlement: Settlement, now: datetime) -> None:
+        """Change inventory and picture: what leaves goes first, so that a replaced object makes room."""
         key: Row = {"workspace": self.workspace, "tenant": tenant, "now": now}
-        if forgotten:
-            ids: Row = key | {"ids": list(forgotten)}
+        ids: Row = key | {"ids": sorted(settlement.forgotten)}
+        if settlement.forgotten:
             await connection.execute(SQL["forget"], ids)
-            await connection.execute(SQL["mark_gone"], ids)
-        for one in owned:
+        for one in sorted(settlement.owned, key=lambda one: one.id):
             await self._put_owned(connection, key, one)
-        await self._write(connection, [one.observed for one in owned if one.observed is not None])
+        if settlement.forgotten:
+            await connection.execute(SQL["mark_gone"], ids)
+        seen = [one.observed for one in settlement.owned if one.observed is not None]
+        await self._write(connection, [*seen, *settlement.observed])
 
     async def _put_owned(self, connection: Connection, key: Row, one: Owned) -> None:
         values: Row = key | {
@@ -124,7 +123,8 @@ class Journal(Budgets, Snapshot):
         async with self.transaction() as connection:
             await claims.hold_epoch(connection, claim)
             stamps = [one.observed.seen_at for one in owned if one.observed is not None]
-            await self._apply(connection, claim.tenant, owned, forgotten, max(stamps, default=self.latest))
+            learned = Settlement(state=OperationState.SUCCEEDED, owned=owned, forgotten=forgotten)
+            await self._apply(connection, claim.tenant, learned, max(stamps, default=self.latest))
 
     async def count_recent(self, verbs: Sequence[str], since: datetime) -> int:
         """Count journal rows of these verbs sent since a world time, over all tenants (for guards)."""

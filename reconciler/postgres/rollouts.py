@@ -68,6 +68,8 @@ class Rollouts(Adapter):
 
 def _tenant(row: Row, now: datetime) -> RolloutTenant:
     pin = {"pin": row.pop("pin")}
-    phase = row.pop("phase")
+    phase, found = row.pop("phase"), row.pop("found")
     pinned = records.pinned_revision(pin, now) is not None
-    return RolloutTenant(pinned=pinned, phase=Phase(phase) if phase else None, **row)
+    return RolloutTenant(
+        pinned=pinned, phase=Phase(phase) if phase else None, found=Phase(found) if found else None, **row
+    )

@@ -1,6 +1,6 @@
 """Keeps the shared picture of Render, writing only what changed, and wakes whom a change concerns; judges nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,44 +35,48 @@ class Snapshot(Adapter):
     ) -> Sequence[str]:
         """Write changed rows, count absence for swept kinds, wake the tenants concerned (class drift); answer them."""
         self.latest = max(self.latest, now)
-        ids = [one.id for one in observed]
-        key: Row = {"workspace": self.workspace, "ids": ids}
+        key: Row = {"workspace": self.workspace, "ids": [one.id for one in observed]}
+        sweep: Row = key | {"kinds": swept_kinds(swept), "started_at": started_at}
         async with self.transaction() as connection:
-            concerned = await self._write(connection, observed)
+            # Every transaction locks in this order: queue, inventory, picture. So who is concerned is asked first.
+            missing = await (await connection.execute(SQL["missing"], sweep)).fetchall() if swept else []
+            missed = [row["id"] for row in missing]
+            woken = await self._wake_owners(connection, [*await self._preview(connection, observed), *missed], set())
             await connection.execute(SQL["present"], key)
+            await connection.execute(SQL["missed"], key | {"missed": missed})
+            written = await self._write(connection, observed)
             if swept:
-                sweep: Row = key | {"kinds": swept_kinds(swept), "started_at": started_at}
-                rows = await (await connection.execute(SQL["absent"], sweep)).fetchall()
-                missed = [row["id"] for row in rows]
-                await connection.execute(SQL["missed"], key | {"ids": missed})
+                await connection.execute(SQL["absent"], sweep | {"missed": missed})
                 await connection.execute(SQL["swept"], sweep)
-                concerned += missed
-            owners = await (await connection.execute(SQL["owners"], key | {"ids": concerned})).fetchall()
-            tenants = [row["tenant"] for row in owners]
-            if tenants:
-                await connection.execute(claims.SQL["wake"], {"tenants": tenants, "wake_class": "drift"})
-        return tenants
+            woken |= await self._wake_owners(connection, written, woken)
+        return sorted(woken)
+
+    async def _wake_owners(self, connection: Connection, ids: Sequence[str], already: set[str]) -> set[str]:
+        """Wake the tenants that own these objects and were not woken yet."""
+        if not ids:
+            return set()
+        asked: Row = {"workspace": self.workspace, "ids": list(ids)}
+        owners = {row["tenant"] for row in await (await connection.execute(SQL["owners"], asked)).fetchall()} - already
+        if owners:
+            await connection.execute(claims.SQL["wake"], {"tenants": sorted(owners), "wake_class": "drift"})
+        return owners
+
+    async def _preview(self, connection: Connection, observed: Sequence[Observed]) -> list[str]:
+        """Answer the ids that `_write` would write."""
+        found: list[str] = []
+        for values in _chunks(observed, self.workspace):
+            rows = await (await connection.execute(SQL["preview"], values)).fetchall()
+            found += [row["id"] for row in rows]
+        return found
 
     async def _write(self, connection: Connection, observed: Sequence[Observed]) -> list[str]:
-        """Write what differs; answer the ids. Of two looks at one object the newer counts."""
-        newest = {one.id: one for one in sorted(observed, key=lambda one: one.seen_at)}
-        ordered = [newest[id] for id in sorted(newest)]
-        self.latest = max([self.latest, *(one.seen_at for one in ordered)])
-        changed: list[str] = []
-        for first in range(0, len(ordered), CHUNK):
-            part = ordered[first : first + CHUNK]
-            values: Row = {
-                **{
-                    "workspace": self.workspace,
-                    "ids": [one.id for one in part],
-                    "kinds": [one.kind.value for one in part],
-                },
-                **{"names": [codec.storable(one.name) for one in part], "seen_at": [one.seen_at for one in part]},
-                **{"observed": [Jsonb(_document(one)) for one in part]},
-            }
+        """Write what differs, in the order of ids; answer the ids written."""
+        self.latest = max([self.latest, *(one.seen_at for one in observed)])
+        written: list[str] = []
+        for values in _chunks(observed, self.workspace):
             rows = await (await connection.execute(SQL["write"], values)).fetchall()
-            changed += [row["id"] for row in rows]
-        return changed
+            written += [row["id"] for row in rows]
+        return written
 
     async def swept_at(self, kind: Kind) -> datetime | None:
         """Answer when the last full sweep of a kind began (world)."""
@@ -89,6 +93,19 @@ class Snapshot(Adapter):
         assert row is not None
         objects: int = row["objects"]
         return objects
+
+
+def _chunks(observed: Sequence[Observed], workspace: str) -> Iterator[Row]:
+    """Make the values of statements, in the order of ids; of two looks at one object the newer counts."""
+    newest = {one.id: one for one in sorted(observed, key=lambda one: one.seen_at)}
+    ordered = [newest[id] for id in sorted(newest)]
+    for first in range(0, len(ordered), CHUNK):
+        part = ordered[first : first + CHUNK]
+        yield {
+            **{"workspace": workspace, "ids": [one.id for one in part], "kinds": [one.kind.value for one in part]},
+            **{"names": [codec.storable(one.name) for one in part], "seen_at": [one.seen_at for one in part]},
+            **{"observed": [Jsonb(_document(one)) for one in part]},
+        }
 
 
 def _document(one: Observed) -> Any:  # noqa: ANN401 - JSON

@@ -1,5 +1,6 @@
 """The shared picture: only changes are written, only those concerned are woken, absence is counted, never guessed."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -106,3 +107,32 @@ async def test_hostile_text_is_stored(store: PostgresStore, claim: Claim) -> Non
     assert seen is not None and seen.fields["startCommand"] == "a\ufffdb'; DROP TABLE x; --\ufffd\u2028"
     again = observed("srv-1", seen_at=LATER + timedelta(seconds=1), startCommand=nasty)
     assert await store.observe([again], (), LATER, LATER) == []
+
+
+async def test_passes_and_sweeps_on_the_same_objects_do_not_deadlock(
+    store: PostgresStore, second: PostgresStore, claim: Claim, database: Database
+) -> None:
+    """Both change the same rows again and again; neither may be chosen as the victim of a deadlock."""
+    ids = [f"srv-{n}" for n in range(1, 9)]
+
+    async def sweep() -> None:
+        for n in range(25):
+            at = NOW + timedelta(seconds=2 * n)
+            seen = [observed(id, seen_at=at, plan=f"s{n}") for id in ids if n % 3 or id != "srv-1"]
+            await second.observe(seen, ALL, at, at)
+
+    async def save() -> None:
+        for n in range(25):
+            at = NOW + timedelta(seconds=2 * n + 1)
+            rows = [
+                Owned(component=id, kind=Kind.WEB, id=id, name=id, observed=observed(id, seen_at=at, plan=f"p{n}"))
+                for id in reversed(ids[1:])
+            ]
+            await store.save_owned(claim, rows)
+
+    async def edit() -> None:
+        for n in range(25):
+            async with store.pool.connection() as connection:
+                await connection.execute("UPDATE reconciler.tenants SET priority = %s", [n])
+
+    await asyncio.gather(sweep(), save(), edit())

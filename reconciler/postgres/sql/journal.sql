@@ -58,7 +58,12 @@ WHERE (workspace = %(workspace)s AND id = %(id)s AND (tenant <> %(tenant)s OR co
    OR (tenant = %(tenant)s AND component = %(component)s AND (id <> %(id)s OR workspace <> %(workspace)s));
 
 -- name: forget
-DELETE FROM reconciler.inventory WHERE workspace = %(workspace)s AND tenant = %(tenant)s AND id = ANY (%(ids)s);
+-- With an object goes what was known of how to connect to it: its successor has another password.
+WITH gone AS (
+  DELETE FROM reconciler.inventory WHERE workspace = %(workspace)s AND tenant = %(tenant)s AND id = ANY (%(ids)s)
+  RETURNING component)
+DELETE FROM reconciler.secrets s USING gone
+WHERE s.scope = 'connection' AND s.owner = %(tenant)s AND s.key = gone.component;
 
 -- name: mark_gone
 -- Forgotten means proved absent, but for an orphaned stack, which lives on.

@@ -17,19 +17,38 @@ ON CONFLICT (workspace, id) DO UPDATE SET
 WHERE excluded.seen_at >= snapshot.seen_at
 RETURNING id;
 
--- name: present
-UPDATE reconciler.inventory SET absent_looks = 0
-WHERE workspace = %(workspace)s AND id = ANY (%(ids)s) AND absent_looks > 0;
+-- name: preview
+-- Which of these would be written: read without a lock, so that the tenants concerned can be locked first.
+SELECT seen.id FROM unnest(%(ids)s::text[], %(observed)s::jsonb[], %(seen_at)s::timestamptz[]) AS seen (id, observed, seen_at)
+LEFT JOIN reconciler.snapshot old ON old.workspace = %(workspace)s AND old.id = seen.id
+WHERE old.id IS NULL
+   OR (seen.seen_at >= old.seen_at AND (old.observed <> seen.observed OR old.gone OR old.absent_sweeps > 0));
 
--- name: absent
--- Only what was there before the sweep began can be missed by it. Missed twice, it counts as gone from the picture.
-UPDATE reconciler.snapshot SET absent_sweeps = absent_sweeps + 1, gone = absent_sweeps >= 1
+-- name: missing
+-- Only what was there before the sweep began can be missed by it.
+SELECT id FROM reconciler.snapshot
 WHERE workspace = %(workspace)s AND kind = ANY (%(kinds)s) AND NOT gone AND id <> ALL (%(ids)s)
-  AND seen_at < %(started_at)s
-RETURNING id;
+  AND seen_at < %(started_at)s;
+
+-- name: present
+WITH mine AS (
+  SELECT id FROM reconciler.inventory WHERE workspace = %(workspace)s AND id = ANY (%(ids)s) AND absent_looks > 0
+  ORDER BY id FOR UPDATE)
+UPDATE reconciler.inventory i SET absent_looks = 0 FROM mine WHERE i.workspace = %(workspace)s AND i.id = mine.id;
 
 -- name: missed
-UPDATE reconciler.inventory SET absent_looks = absent_looks + 1 WHERE workspace = %(workspace)s AND id = ANY (%(ids)s);
+WITH mine AS (
+  SELECT id FROM reconciler.inventory WHERE workspace = %(workspace)s AND id = ANY (%(missed)s) ORDER BY id FOR UPDATE)
+UPDATE reconciler.inventory i SET absent_looks = absent_looks + 1 FROM mine
+WHERE i.workspace = %(workspace)s AND i.id = mine.id;
+
+-- name: absent
+-- Missed twice, an object counts as gone from the picture.
+WITH mine AS (
+  SELECT id FROM reconciler.snapshot WHERE workspace = %(workspace)s AND id = ANY (%(missed)s) AND NOT gone
+    AND seen_at < %(started_at)s ORDER BY id FOR UPDATE)
+UPDATE reconciler.snapshot s SET absent_sweeps = absent_sweeps + 1, gone = absent_sweeps >= 1
+FROM mine WHERE s.workspace = %(workspace)s AND s.id = mine.id;
 
 -- name: owners
 SELECT DISTINCT tenant FROM reconciler.inventory WHERE workspace = %(workspace)s AND id = ANY (%(ids)s) ORDER BY tenant;
