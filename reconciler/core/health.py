@@ -84,13 +84,21 @@ def _datastore_health(owned: Owned, status: str, now: datetime) -> Health:
     return Health(state=HealthState.DEGRADED, text=status.replace("_", " "), since=since)
 
 
+def _awaited(owned: Owned, text: str, overdue: str, now: datetime) -> Health:
+    """Judge what has not shown itself yet: it has as long as a datastore has to come up."""
+    deadline = owned.created_at + DATASTORE_DEADLINE if owned.created_at else None
+    if deadline and now > deadline:
+        return Health(state=HealthState.DEGRADED, text=f"{overdue} more than 30 min", since=deadline)
+    return Health(state=HealthState.PROGRESSING, text=text, since=owned.created_at, deadline=deadline)
+
+
 def judge(owned: Owned | None, now: datetime) -> Health:
     """Judge one component by its inventory row and newest observation."""
     if owned is None or owned.absent_looks >= LOOKS_TO_BE_GONE:
         return Health(state=HealthState.MISSING, text="missing" if owned else "to be created")
     observed = owned.observed
     if observed is None:
-        return Health(state=HealthState.PROGRESSING, text="not seen yet", since=owned.created_at)
+        return _awaited(owned, "not seen yet", "was never seen in", now)
     if observed.suspenders:
         who = "" if tuple(observed.suspenders) == ("user",) else f" by {', '.join(observed.suspenders)}"
         return Health(state=HealthState.SUSPENDED, text=f"suspended{who}", since=owned.since)
@@ -98,7 +106,7 @@ def judge(owned: Owned | None, now: datetime) -> Health:
         return _datastore_health(owned, observed.status, now)
     if owned.kind in SERVICES:
         if owned.known.deploy is None:
-            return Health(state=HealthState.PROGRESSING, text="deploy not seen yet", since=owned.created_at)
+            return _awaited(owned, "deploy not seen yet", "no deploy was seen for", now)
         health = _deploy_health(owned.known.deploy, now)
         if owned.known.failure and health.state is HealthState.HEALTHY:
             return Health(state=HealthState.DEGRADED, text=owned.known.failure, since=health.since)

@@ -180,7 +180,7 @@ class World:
             id=identity,
             kind=kind,
             name=name,
-            fields=answered(kind, fields, name),
+            fields=answered(kind, fields, name) | ({"links": []} if kind is Kind.ENV_GROUP else {}),
             environment_id=environment,
             status="creating" if kind in DATASTORES else "",
             attributes=attributes(kind, identity, name, component),
@@ -317,8 +317,6 @@ def answered(kind, fields, name):
         said["disk"] = {"id": "dsk-1", **said["disk"]}
     if said.get("buildFilter"):
         said["buildFilter"] = {"paths": [], "ignoredPaths": [], **said["buildFilter"]}
-    if kind is Kind.ENV_GROUP:
-        said.setdefault("links", [])
     del name
     return said
 
