@@ -74,6 +74,7 @@ class WaitReason(StrEnum):
     REFUSED = "Refused"
     DENIED = "Denied"
     SUSPENDED = "Suspended"
+    SUSPENDED_BY_RENDER = "SuspendedByRender"
     DEPLOY = "DeployInProgress"
     GUARD = "Guard"
     CONFLICT = "Conflict"

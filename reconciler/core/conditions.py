@@ -19,6 +19,7 @@ HUMAN: Mapping[WaitReason, Reason] = {
     WaitReason.SECRET: Reason.SECRET_MISSING,
     WaitReason.REFUSED: Reason.REFUSED,
     WaitReason.DENIED: Reason.DENIED,
+    WaitReason.SUSPENDED_BY_RENDER: Reason.SUSPENDED_BY_RENDER,
     WaitReason.CONFLICT: Reason.CONFLICT,
     WaitReason.DATA_LOSS: Reason.DATA_LOSS,
     WaitReason.IMMUTABLE: Reason.IMMUTABLE,
@@ -108,7 +109,7 @@ def _ready_running(found: Findings) -> tuple[str, Reason, str]:
         return "False", Reason.CREATING, f"{missing[0]} is created"
     asleep = _worst(found, HealthState.SUSPENDED)
     if asleep:
-        return "False", Reason.RESUMING, f"{asleep[0]}: {asleep[1].text}"
+        return _asleep(waits, f"{asleep[0]}: {asleep[1].text}")
     working = _worst(found, HealthState.PROGRESSING)
     if working:
         return "False", Reason.DEPLOYING, f"{working[0]}: {working[1].text}"
@@ -116,10 +117,25 @@ def _ready_running(found: Findings) -> tuple[str, Reason, str]:
         url, status = found.probe or ("", None)
         said = f"answers {status}" if status is not None else "does not answer"
         return "False", Reason.NOT_ANSWERING, f"{url} {said}"
-    if any(action.reason != "drift" for action in found.plan.actions):
-        return "False", Reason.UPDATING, _doing(found.plan.actions)
+    changing = [action for action in found.plan.actions if action.reason != "drift" and not _stopped(action)]
+    if changing:
+        return "False", Reason.UPDATING, _doing(changing)
     url, status = found.probe or ("", None)
     return "True", Reason.AVAILABLE, f"{url} answers {status}" if url else "every component is up"
+
+
+def _stopped(action: Action) -> bool:
+    """Say whether an action waits for a person: it does not move, so what runs stays as ready as it is."""
+    return any(wait.reason in HUMAN for wait in action.waits)
+
+
+def _asleep(waits: Sequence[Wait], text: str) -> tuple[str, Reason, str]:
+    """Say who keeps it suspended: Render itself, a policy that only reports, or nobody any more."""
+    for reason in (WaitReason.SUSPENDED_BY_RENDER, WaitReason.GUARD):
+        named = [wait for wait in waits if wait.reason is reason]
+        if named:
+            return "False", REASONS[reason], _wait_text(named)
+    return "False", Reason.RESUMING, text
 
 
 def _doing(actions: Sequence[Action]) -> str:
@@ -197,8 +213,8 @@ def _phase_running(found: Findings, ready: Condition) -> Phase:
     if ready.status == "True":
         return Phase.READY
     been_ready = found.previous is not None and found.previous.ready_since is not None
-    broken = ready.reason in (Reason.DEPLOY_FAILED, Reason.FAILED) or _lost(found)
-    if broken or (ready.reason is Reason.NOT_ANSWERING and (been_ready or _overdue(found))):
+    broken = ready.reason in (Reason.DEPLOY_FAILED, Reason.FAILED, Reason.SUSPENDED_BY_RENDER) or _lost(found)
+    if broken or (ready.reason is Reason.NOT_ANSWERING and (_fell_silent(found) or _overdue(found))):
         return Phase.DEGRADED
     waits = all_waits(found)
     if waits and waits[0].reason in HUMAN and _worst(found, HealthState.MISSING):
@@ -209,7 +225,21 @@ def _phase_running(found: Findings, ready: Condition) -> Phase:
 
 
 def _lost(found: Findings) -> bool:
-    return any(wait.reason is WaitReason.DATA_LOSS for action in found.plan.actions for wait in action.waits)
+    """Say whether something that stood was taken away, and only a person can bring it back."""
+    stopped = [a for a in found.plan.actions if any(wait.reason in HUMAN for wait in a.waits)]
+    return any(
+        found.view.gone(action.component) is not None or any(w.reason is WaitReason.DATA_LOSS for w in action.waits)
+        for action in stopped
+    )
+
+
+def _fell_silent(found: Findings) -> bool:
+    """Say whether the entrypoint answered at the last look and does not now; a fresh deploy has its time to answer."""
+    before = found.previous
+    if before is None:
+        return False
+    ready = before.conditions[0]
+    return ready.status == "True" or (before.phase is Phase.DEGRADED and ready.reason is Reason.NOT_ANSWERING)
 
 
 def _overdue(found: Findings) -> bool:

@@ -228,6 +228,7 @@ class Reconciler:
         if acted.ending is Ending.DONE:
             for row in acted.owned:
                 run.owned[row.component] = row
+            run.record = _reconnected(run.record, action)
             for row in acted.forgotten:
                 run.owned.pop(row.component, None)
                 run.ended[row.id] = now
@@ -273,6 +274,14 @@ class Reconciler:
         )
         if url and up:
             run.probe = (url, await refresh.probe(self._ports, url.rstrip("/") + stack.ready_path))
+
+
+def _reconnected(record: Record, action: Action) -> Record:
+    """Forget how to connect to what a create has replaced: its successor has another password."""
+    if action.verb is not Verb.CREATE:
+        return record
+    kept = {key: text for key, text in record.connection.items() if key[0] != action.component}
+    return replace(record, connection=kept)
 
 
 def _alarmed(run: Pass) -> bool:

@@ -63,6 +63,9 @@ async def refresh(
     """
     result = Refreshed(owned=dict(record.owned))
     unsure = set(stale)
+    for row in [*result.owned.values()] if deep else ():
+        if row.known.heals or row.known.failed_writes:  # a person asked: what was given up is tried anew
+            result.put(replace(row, known=replace(row.known, heals=(), failed_writes={})))
     for component in sorted(result.owned):
         row = result.owned[component]
         if row.absent_looks < LOOKS_TO_BE_GONE:

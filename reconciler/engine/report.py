@@ -164,7 +164,7 @@ def verdict(ports: Ports, facts: Facts, chance: float) -> Verdict:
             purged=purged,
             purge_at=record.purge_at,
             token=record.reconcile_token,
-            details={"drift": "\n".join(facts.plan.drift)} if facts.plan.drift else {},
+            details=_details(facts),
         )
     )
     if status.ready_since is not None and record.status is not None and record.status.ready_since is None:
@@ -179,6 +179,17 @@ def verdict(ports: Ports, facts: Facts, chance: float) -> Verdict:
         demand=_demand(facts),
         purged=purged and not record.purged,
     )
+
+
+def _details(facts: Facts) -> dict[str, str]:
+    """Remember between passes which drift was told, and in which phase the present revision found the tenant."""
+    before = facts.record.status
+    details = {"drift": "\n".join(facts.plan.drift)} if facts.plan.drift else {}
+    if before is not None and before.revision != facts.record.revision:
+        details["found"] = str(before.phase)
+    elif before is not None and "found" in before.details:
+        details["found"] = before.details["found"]
+    return details
 
 
 def _purged(facts: Facts) -> bool:

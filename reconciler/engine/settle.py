@@ -46,7 +46,7 @@ async def settle(ports: Ports, claim: Claim, operations: Sequence[Operation], ow
         if operation.state is OperationState.PLANNED:
             await _close(ports, claim, operation, OperationState.NEVER_HAPPENED, "was never sent")
         elif operation.verb == Verb.CREATE:
-            await _settle_create(ports, claim, operation, result)
+            await _settle_create(ports, claim, operation, owned.get(operation.component), result)
         else:
             await _settle_other(ports, claim, operation, owned, result)
     return result
@@ -77,7 +77,9 @@ async def _candidates(ports: Ports, operation: Operation) -> list[Observed]:
     ]
 
 
-async def _settle_create(ports: Ports, claim: Claim, operation: Operation, result: Settled) -> None:
+async def _settle_create(
+    ports: Ports, claim: Claim, operation: Operation, before: Owned | None, result: Settled
+) -> None:
     found = await _candidates(ports, operation)
     what = label(operation.kind, operation.component)
     if len(found) > 1:
@@ -88,7 +90,7 @@ async def _settle_create(ports: Ports, claim: Claim, operation: Operation, resul
         )
         return
     if found:
-        await _adopt(ports, claim, operation, found[0], result)
+        await _adopt(ports, claim, operation, before, found[0], result)
         return
     sent = operation.sent_at or ports.clock.now()
     message = f"create of {operation.name} got no answer at {sent:%H:%M:%S}. Looked: not there"
@@ -108,7 +110,10 @@ async def _settle_create(ports: Ports, claim: Claim, operation: Operation, resul
     result.wait(operation, f"{message}. Looking again at {again:%H:%M:%S}; no second create before", again)
 
 
-async def _adopt(ports: Ports, claim: Claim, operation: Operation, found: Observed, result: Settled) -> None:
+async def _adopt(
+    ports: Ports, claim: Claim, operation: Operation, before: Owned | None, found: Observed, result: Settled
+) -> None:
+    """Take what was found into the inventory, in place of the lost object that it was made to replace."""
     now = ports.clock.now()
     sent = operation.sent_at or now
     made = [_adopted(operation.component, found, sent)]
@@ -122,6 +127,7 @@ async def _adopt(ports: Ports, claim: Claim, operation: Operation, found: Observ
             message="found by look-up",
             observed=[one.observed for one in made if one.observed],
             owned=made,
+            forgotten=[before.id] if before is not None and before.id != found.id else [],
         ),
         now,
     )

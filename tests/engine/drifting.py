@@ -84,6 +84,16 @@ async def swept(world: World) -> None:
         pass
 
 
+async def swept_soon(world: World) -> None:
+    """Sweep at once, although none is due, and let everybody do what follows for two minutes."""
+    await world.turn()
+    await world.workers[0].sweeper.sweep()
+    for _ in range(4):
+        while await world.turn():
+            pass
+        await world.step(30.0)
+
+
 async def asked(world: World, name: str = "acme") -> None:
     """Say `reconcile`, and let the pass run."""
     await world.registry.reconcile(name, ACTOR)

@@ -1,7 +1,9 @@
 """Drift of what a spec names is put back, however it is found, and told once."""
 
-from tests.engine.drifting import PLAIN, SITE, asked, calm, conditions, no_effort, settled, swept, told
-from tests.engine.world import World, env_of
+from pathlib import Path
+
+from tests.engine.drifting import PLAIN, SITE, asked, calm, conditions, no_effort, settled, swept, swept_soon, told
+from tests.engine.world import World, env_of, open_world
 
 
 async def test_fields_that_lists_show_are_put_back_after_a_sweep(world: World) -> None:
@@ -21,7 +23,7 @@ async def test_fields_that_lists_show_are_put_back_after_a_sweep(world: World) -
     assert jobs["branch"] == "main"
     assert jobs["serviceDetails"]["envSpecificDetails"]["startCommand"] == "python -m jobs"
     ((found, count),) = await told(world, "Drifted", "app")
-    assert count == 1 and "app plan starter -> standard" in found and "app numInstances 2 -> 4" in found, found
+    assert count == 1 and "plan starter -> standard" in found and "numInstances 2 -> 4" in found, found
     ((found, count),) = await told(world, "Healed", "app")
     assert count == 1 and "imagePath, plan put back" in found and "numInstances put back" in found, found
     assert [count for _, count in await told(world, "Healed", "jobs")] == [1]
@@ -63,15 +65,76 @@ async def test_variables_are_put_back_when_asked_and_what_was_added_is_kept_and_
     await no_effort(world)
 
 
-async def test_a_changed_variable_is_found_by_its_time_stamp_although_nobody_asks(world: World) -> None:
+async def test_a_variable_changed_and_deployed_by_a_person_is_found_by_the_deploy(world: World) -> None:
     await settled(world, PLAIN)
-    await world.step(3600)
-    while await world.turn():
-        pass
+    await swept(world)
     await world.simulator.human("env-set", "app-acme", key="MODE", value="wrong")
+    await world.simulator.human("deploy", "app-acme")
     await swept(world)
     await calm(world)
-    assert env_of(await world.live("services", "app-acme"))["MODE"] == "live"
+    app = await world.live("services", "app-acme")
+    assert env_of(app)["MODE"] == "live" == app["running"]["env"]["MODE"]
+    await no_effort(world)
+
+
+async def test_a_deploy_by_a_person_alone_is_watched_and_followed_by_nothing(world: World) -> None:
+    await settled(world, PLAIN)
+    await world.simulator.human("deploy", "app-acme")
+    await no_effort(world)
+    await calm(world)
+    assert await told(world, "Drifted") == []
+
+
+async def test_a_group_variable_leaves_no_trace_and_is_found_by_the_deep_check(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with open_world(database_url, tmp_path, deep_check_s=5400.0) as world:
+        await settled(world, PLAIN)
+        group = (await world.simulator.truth())["env_groups"][0]["name"]
+        await world.simulator.human("group-var-set", group, key="LOG_LEVEL", value="debug")
+        await world.simulator.human("env-set", "app-acme", key="MODE", value="wrong")
+
+        async def back() -> bool:
+            running = (await world.live("services", "app-acme"))["running"]["env"]
+            return running["LOG_LEVEL"] == "info" and running["MODE"] == "live" and bool(await told(world, "Healed"))
+
+        await world.run(back, within_s=5400.0 + 300.0, step_s=60.0)
+        await calm(world)
+        await no_effort(world)
+
+
+async def test_who_keeps_changing_a_field_wins_after_three_times_until_a_person_speaks(world: World) -> None:
+    await settled(world, PLAIN)
+    for _ in range(5):
+        await world.simulator.human("scale", "app-acme", instances=5)
+        await swept_soon(world)
+    app = await world.live("services", "app-acme")
+    assert app["serviceDetails"]["numInstances"] == 5
+    status = (await world.tenant("acme")).status
+    assert status is not None and status.phase == "Ready"
+    assert "somebody keeps changing numInstances of app" in status.why and "reconciler reconcile acme" in status.you
+    assert status.drift == ("app: numInstances 2 -> 5",)
+    assert len([w for w in await world.simulator.writes() if w["path"].endswith("/scale")]) == 3
+
+    await asked(world)
+    await calm(world)
+    assert (await world.live("services", "app-acme"))["serviceDetails"]["numInstances"] == 2
+    await no_effort(world)
+
+
+async def test_a_field_that_render_does_not_change_is_given_up_after_two_times(world: World) -> None:
+    await settled(world, PLAIN)
+    await world.simulator.fault(fault="unknown_enum", path="/v1/services", field="plan", value="huge")
+    before = len(await world.simulator.writes())
+    for _ in range(4):
+        await swept_soon(world)
+    patches = [w for w in (await world.simulator.writes())[before:] if w["method"] == "PATCH"]
+    assert len(patches) <= 4, patches
+    status = (await world.tenant("acme")).status
+    assert status is not None and "plan" in status.why and "did not change it" in status.why, await world.picture()
+    await world.simulator.call("DELETE", "/_sim/faults")
+    await asked(world)
+    await calm(world)
     await no_effort(world)
 
 
