@@ -47,7 +47,7 @@ class Scope:
             return (self.tenant[name],)
         if namespace == "params" and name in self.params:
             return (_text(self.params[name]),)
-        if namespace == "secrets" and secrets_allowed:
+        if namespace == "secrets" and secrets_allowed and name.strip():
             return (self.secret(name),)
         if namespace in ("host", "url") and name in self.kinds:
             found = _address(namespace, name, self.kinds[name])
@@ -55,16 +55,18 @@ class Scope:
                 return found
             self._problem(path, namespace, name, f"a {self.kinds[name]} has no {namespace}", "name another component")
             return ()
-        self._problem(path, namespace, name, *self._unknown(namespace))
+        self._problem(path, namespace, name, *self._unknown(namespace, name))
         return ()
 
-    def _unknown(self, namespace: str) -> tuple[str, str]:
+    def _unknown(self, namespace: str, name: str) -> tuple[str, str]:
         known: Mapping[str, tuple[str, ...]] = {
             "tenant": tuple(self.tenant),
             "params": tuple(self.params),
             "host": tuple(self.kinds),
             "url": tuple(self.kinds),
         }
+        if namespace == "secrets" and not name.strip():
+            return "a secret needs a name", "write ${secrets.NAME}"
         if namespace == "secrets":
             return "secrets are allowed in env values and secret files only", "move it into an env variable"
         names = ", ".join(sorted(known[namespace])) or "none"
