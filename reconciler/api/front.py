@@ -21,6 +21,8 @@ from reconciler.telemetry.metrics import Metrics
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
+DRAINED_BYTES_MAX = 32 * 1024 * 1024
+"""A spec of several megabytes gets its answer; who sends more than this is cut off."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -56,7 +58,7 @@ class Front:
             await send(message)
 
         try:
-            await self._serve(scope, self._counted(receive), sending)
+            await self._serve(scope, receive, sending)
         finally:
             self._record(scope, seen["status"], time.perf_counter() - started)
 
@@ -70,10 +72,10 @@ class Front:
             return
         length = dict(scope["headers"]).get(b"content-length", b"")
         if length.isdigit() and int(length) > self._body_bytes_max:
-            request = Request(scope, receive)
-            await problems.respond(request, self._too_long())(scope, receive, send)
+            await _drain(receive)
+            await problems.respond(Request(scope, receive), self._too_long())(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, self._counted(receive), send)
 
     def _counted(self, receive: Receive) -> Receive:
         read = 0
@@ -83,6 +85,8 @@ class Front:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._body_bytes_max:
+                if message.get("more_body"):
+                    await _drain(receive)
                 raise self._too_long()
             return message
 
@@ -111,6 +115,16 @@ class Front:
             caller=caller.key.name if caller else None,
             request_id=scope["state"]["request_id"],
         )
+
+
+async def _drain(receive: Receive) -> None:
+    """Read on and throw away: a client that is still sending sees a reset connection, not the answer."""
+    read = 0
+    while read < DRAINED_BYTES_MAX:
+        message = await receive()
+        read += len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return
 
 
 def _request_id(scope: Scope) -> str:

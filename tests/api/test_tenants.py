@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from reconciler.core.status import Phase, Status
-from reconciler.doors import TenantRow
+from reconciler.doors import Taken, TenantRow
 from tests.api.harness import ApiServer
 
 KIND = {"apiVersion": "reconciler/v1", "kind": "Tenant"}
@@ -173,6 +173,7 @@ def test_an_alias_bomb_and_a_huge_document_are_refused(api, operator):
 
     streamed = operator.put("/v1/tenants/v1-x", content=chunks(), headers={"Content-Type": "application/yaml"})
     assert streamed.status_code == 413
+    assert operator.get("/v1/tenants/v1-x").status_code == 404
 
 
 def test_a_refused_document_of_an_operator_is_remembered_until_a_good_one_comes(operator):
@@ -260,6 +261,52 @@ def test_a_wrong_patch_is_refused_by_path(operator, change, path):
     answer = operator.patch("/v1/tenants/v1-wrong", json=change)
     assert answer.status_code == 422, answer.text
     assert answer.json()["problems"][0]["path"] == path
+
+
+def lose_once(api: ApiServer, monkeypatch, times: int) -> list[int]:
+    """Let somebody else be quicker, so many times."""
+    honest, lost = api.registry.put_tenant, []
+
+    async def racing(columns, actor, **options):
+        if len(lost) < times:
+            lost.append(1)
+            raise Taken("somebody was quicker", field="generation")
+        return await honest(columns, actor, **options)
+
+    monkeypatch.setattr(api.registry, "put_tenant", racing)
+    return lost
+
+
+def test_a_patch_goes_on_top_of_what_others_wrote_meanwhile(api, operator, monkeypatch):
+    put(operator, "v1-race")
+    lost = lose_once(api, monkeypatch, 2)
+    answer = operator.patch("/v1/tenants/v1-race", json={"spec": {"tier": "pro"}})
+    assert (answer.status_code, answer.json()["spec"]["tier"], len(lost)) == (200, "pro", 2)
+
+
+def test_a_patch_gives_up_when_others_never_stop(api, operator, monkeypatch):
+    put(operator, "v1-races")
+    lose_once(api, monkeypatch, 9)
+    answer = operator.patch("/v1/tenants/v1-races", json={"spec": {"tier": "pro"}})
+    assert answer.status_code == 409
+    assert "send the patch again" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "", {"spec": {"tier": "pro"}}),
+        ("PUT", "", document("v1-lost", tier="pro")),
+        ("POST", "/state", {"state": "suspended"}),
+    ],
+)
+def test_a_race_lost_between_look_and_write_is_412_for_those_who_named_a_generation(
+    api, operator, monkeypatch, method, path, body
+):
+    etag = operator.put("/v1/tenants/v1-lost", json=document("v1-lost")).headers["etag"]
+    lose_once(api, monkeypatch, 1)
+    answer = operator.request(method, f"/v1/tenants/v1-lost{path}", json=body, headers={"If-Match": etag})
+    assert answer.status_code == 412
 
 
 def test_states(api, operator):
