@@ -197,6 +197,11 @@ class Budgets(Adapter):
 
         Answers of effects are learned from when they are settled; this is for all others.
         """
+        async with self.session() as connection:
+            # Nearly every answer tells nothing new: that is found without a lock.
+            row = await (await connection.execute(SQL["peek"], self._place(bucket, live_id))).fetchone()
+        if row is not None and bucket is not Bucket.CREATE and not _news(bucket, row, limits):
+            return
         async with self.transaction() as connection:
             await self._believe(connection, bucket, live_id, limits)
 
@@ -240,6 +245,15 @@ class Budgets(Adapter):
     def _drop_block(self, bucket: Bucket) -> None:
         if bucket is Bucket.READ:
             self._block = None
+
+
+def _news(bucket: Bucket, row: Row, limits: Limits) -> bool:
+    """Say whether an answer's headers are lower than what the row says of the same window, or change the limit."""
+    counter = _counter(bucket, row, windows.window_of(bucket, limits.date))
+    if row["window_start"] > counter.window.start:
+        return False
+    spent = limits.limit - limits.remaining
+    return spent > counter.used or limits.limit != counter.limit_seen or limits.remaining <= 0
 
 
 def _counter(bucket: Bucket, row: Row, window: Window) -> Counter:

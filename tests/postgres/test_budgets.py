@@ -148,6 +148,40 @@ async def test_a_create_counts_in_the_hour_that_render_says(store: PostgresStore
     assert answers.count(None) == 19
 
 
+@pytest.mark.parametrize(
+    ("state", "status", "looked", "left"),
+    [
+        (OperationState.NEVER_HAPPENED, 0, False, 20),  # the bytes never left
+        (OperationState.NEVER_HAPPENED, 429, False, 20),
+        (OperationState.NEVER_HAPPENED, 409, False, 19),
+        (OperationState.NEVER_HAPPENED, 0, True, 19),  # a verdict: nobody knows what Render counted
+        (OperationState.REFUSED, 400, False, 19),
+        (OperationState.UNKNOWN, 500, False, 19),
+    ],
+)
+async def test_only_what_may_have_reached_render_costs_a_create(
+    store: PostgresStore, database: Database, state: OperationState, status: int, looked: bool, left: int
+) -> None:
+    database.sign_up("acme")
+    claim = await claim_one(store, "acme")
+    operation = await store.open_operation(claim, action("first"), "h", NOW)
+    await store.send_operation(claim, operation, Bucket.CREATE, "", NOW)
+    if looked:
+        await store.look_operation(operation, NOW)
+    await store.settle_operation(claim, operation, Settlement(state=state, status=status), NOW)
+    assert (await send_many([store], claim, 22)).count(None) == left
+
+
+async def test_an_answer_without_news_takes_no_lock(store: PostgresStore, database: Database) -> None:
+    limits = Limits(limit=400, remaining=390, resets_at=MINUTE + timedelta(minutes=1), date=NOW)
+    await store.read_token(NOW)
+    await store.learn(Bucket.READ, "", limits)
+    async with store.pool.connection() as connection, connection.transaction():
+        await connection.execute("SELECT * FROM reconciler.budget FOR UPDATE")
+        await store.learn(Bucket.READ, "", limits)
+    assert database.one("SELECT used FROM reconciler.budget")["used"] == 20
+
+
 async def test_a_penalty_and_a_pause_stop_their_class(store: PostgresStore, database: Database) -> None:
     database.sign_up("acme")
     claim = await claim_one(store, "acme")

@@ -10,6 +10,11 @@ FROM reconciler.budget b
 LEFT JOIN reconciler.budget p ON p.workspace = b.workspace AND p.bucket = b.bucket AND p.live_id = ''
 WHERE b.workspace = %(workspace)s AND b.bucket = %(bucket)s AND b.live_id = %(live_id)s FOR UPDATE OF b;
 
+-- name: peek
+SELECT b.window_start, b.used, b.limit_seen, b.penalty_until, NULL::timestamptz AS paused_until, '' AS paused_message
+FROM reconciler.budget b
+WHERE b.workspace = %(workspace)s AND b.bucket = %(bucket)s AND b.live_id = %(live_id)s;
+
 -- name: store
 UPDATE reconciler.budget SET
   window_start = %(window_start)s, window_end = %(window_end)s, used = %(used)s, limit_seen = %(limit_seen)s,
@@ -17,9 +22,11 @@ UPDATE reconciler.budget SET
 WHERE workspace = %(workspace)s AND bucket = %(bucket)s AND live_id = %(live_id)s;
 
 -- name: count_creates
--- The journal is the ledger of creates: exact across restarts. What was only planned costs nothing.
+-- The journal is the ledger of creates: exact across restarts. What was only planned costs nothing, nor what never
+-- reached Render or met its 429; a verdict after look-ups (looks > 0) says nothing about the limit, so that counts.
 SELECT count(*) AS used FROM reconciler.operations
-WHERE workspace = %(workspace)s AND bucket = 'create' AND window_start = %(window_start)s AND state <> 'planned';
+WHERE workspace = %(workspace)s AND bucket = 'create' AND window_start = %(window_start)s AND state <> 'planned'
+  AND NOT (state = 'never_happened' AND looks = 0 AND status IN (0, 429));
 
 -- name: my_demand
 -- Before the first pass of a tenant ended there is no demand row: its place follows from what is known.

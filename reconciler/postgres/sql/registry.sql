@@ -145,7 +145,8 @@ WHERE d.wanted > 0 ORDER BY NOT d.started, -d.priority, d.since, d.tenant;
 -- What is used of this hour's creates: ours by the journal, others' by the headers.
 SELECT b.limit_seen, CASE WHEN b.window_start = %(window_start)s THEN b.used ELSE 0 END
   + (SELECT count(*) FROM reconciler.operations o WHERE o.workspace = b.workspace AND o.bucket = 'create'
-     AND o.window_start = %(window_start)s AND o.state <> 'planned') AS used
+     AND o.window_start = %(window_start)s AND o.state <> 'planned'
+     AND NOT (o.state = 'never_happened' AND o.looks = 0 AND o.status IN (0, 429))) AS used
 FROM reconciler.budget b WHERE b.bucket = 'create' AND b.live_id = '' ORDER BY b.window_start DESC LIMIT 1;
 
 -- ------------------------------------------------------------ keys
