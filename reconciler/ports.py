@@ -94,6 +94,9 @@ class Render(Protocol):
     async def failure(self, id: str, since: datetime) -> str | None:
         """Answer a phrase when the service's events since then show a crashed server that has not come back."""
 
+    async def exported(self, id: str, since: datetime) -> bool:
+        """Say whether an export of a Postgres that was asked for since then is done."""
+
     async def send(self, action: Action, plaintext: Plaintext) -> Reply:
         """Carry out one action. Raises Unknown when nobody knows whether it happened."""
 
@@ -300,6 +303,7 @@ class RolloutTenant:
     """One tenant of a Blueprint under rollout: the revision assigned, and what its status said of which one.
 
     `observed_revision` and `observed_generation` are 0 before the first pass; `created_at` orders the steps.
+    `found` is the phase in which that revision found it, None for a tenant that was born on it.
     """
 
     name: str
@@ -312,6 +316,7 @@ class RolloutTenant:
     ready: bool = False
     observed_revision: int = 0
     observed_generation: int = 0
+    found: Phase | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

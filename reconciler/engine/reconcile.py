@@ -90,6 +90,7 @@ class Reconciler:
             ports, run.claim, replace(record, owned=run.owned), settled.stale, deep=deep, alarmed=_alarmed(run)
         )
         run.owned = looked.owned
+        run.record = replace(record, exported=await refresh.exported(ports, record, run.owned))
         run.desired = wanted.compiled(record, run.owned)
         await self._secrets(run)
 

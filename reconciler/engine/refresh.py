@@ -25,6 +25,9 @@ EVENTS_KEPT = timedelta(hours=24)
 PUSHED = frozenset({"new_commit", "deploy_hook"})
 """Triggers of deploys that nobody's change of settings stands behind (Render API 3.9)."""
 
+EXPORT_SKEW = timedelta(minutes=1)
+"""Render's clock and ours may differ by so much; no export of before the purge is as young."""
+
 
 @dataclass(slots=True)
 class Refreshed:
@@ -263,6 +266,21 @@ async def connections(
         await ports.store.put_connection(claim.tenant, component, found)
         kept |= {(component, attribute): value for attribute, value in found.items()}
     return kept
+
+
+async def exported(ports: Ports, record: Record, owned: Mapping[str, Owned]) -> bool:
+    """Say whether every Postgres was exported since the deletion: asked for by us, and done by Render's own word."""
+    if not record.exported or record.purge_at is None:
+        return False
+    since = record.purge_at - EXPORT_SKEW
+    rows = [row for row in owned.values() if row.kind is Kind.POSTGRES and row.absent_looks < LOOKS_TO_BE_GONE]
+    for row in rows:
+        try:
+            if not await ports.render.exported(row.id, since):
+                return False
+        except Gone:
+            continue
+    return True
 
 
 async def probe(ports: Ports, url: str) -> int | None:

@@ -23,9 +23,20 @@ def _judged(one: RolloutTenant) -> bool:
     return one.observed_revision == one.revision and one.observed_generation >= one.generation
 
 
+def _failed(one: RolloutTenant) -> bool:
+    """Say whether the revision is to blame for a tenant's state: not where it was so before.
+
+    A tenant born on the revision that waits for a person (blocked, invalid) says nothing about the revision either.
+    """
+    if not _judged(one) or one.phase not in FAILED or one.state != "running":
+        return False
+    return one.phase is Phase.DEGRADED if one.found is None else one.found not in FAILED
+
+
 def _arrived(one: RolloutTenant) -> bool:
     """Say whether a tenant has nothing more to do with the revision it was given."""
-    return _judged(one) and (one.ready or one.state != "running" or one.phase in (Phase.SUSPENDED, Phase.DELETED))
+    over = one.ready or one.state != "running" or one.phase in FAILED
+    return _judged(one) and over
 
 
 def decide(state: RolloutState) -> tuple[Sequence[str], str, bool]:
@@ -33,7 +44,7 @@ def decide(state: RolloutState) -> tuple[Sequence[str], str, bool]:
     movable = [one for one in state.tenants if not one.pinned]
     moved = [one for one in movable if one.revision == state.revision]
     left = [one for one in movable if one.revision != state.revision]
-    failed = [one.name for one in moved if _judged(one) and one.phase in FAILED]
+    failed = [one.name for one in moved if _failed(one)]
     if len(failed) >= state.policy.stop_after:
         return (), f"revision {state.revision} failed for {', '.join(failed[:5])}", False
     under_way = [one for one in moved if not _arrived(one)]

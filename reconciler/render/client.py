@@ -93,6 +93,10 @@ class RenderClient:
         """Answer a phrase when a server crashed since then and has not come back."""
         return await self._reads.failure(id, since)
 
+    async def exported(self, id: str, since: datetime) -> bool:
+        """Say whether an export of a Postgres that was asked for since then is done."""
+        return await self._reads.exported(id, since)
+
     async def send(self, action: Action, plaintext: Plaintext) -> Reply:
         """Carry out one action; Unknown when nobody knows whether it happened."""
         return await self._sends.send(action, plaintext)

@@ -212,3 +212,8 @@ class Reads:
         asked = {"type": ",".join(events.TYPES), "startTime": lists.timestamp(since)}
         where = path("services", id, "events")
         return events.failure(await lists.by_cursor(self._calls, where, "event", wire.ServiceEvent, asked))
+
+    async def exported(self, id: str, since: datetime) -> bool:
+        """Say whether an export of a Postgres asked for since then is done: its address appears then (3.13)."""
+        found = (await self._calls.read(path("postgres", id, "export"))).items(wire.Export)
+        return any(item.url and item.created_at is not None and item.created_at >= since for item, _ in found)

@@ -262,6 +262,14 @@ class SecretFile(Wire):
     content: Text = Field(default="", repr=False)
 
 
+class Export(Wire):
+    """An export of a database; whoever has its address has the data."""
+
+    id: Text = ""
+    created_at: Time = None
+    url: Text = Field(default="", repr=False)
+
+
 class EnvGroup(Wire):
     """An env group; list items lack variables and files (then None)."""
 
