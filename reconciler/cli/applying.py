@@ -159,7 +159,8 @@ async def apply_document(registry: Registry, actor: Actor, doc: Document) -> Res
             document = manifest.blueprint_document(doc)
             applied = await registry.put_blueprint(doc.name, document, actor)
             warned = tuple(str(one) for one in manifest.locate(doc, manifest.warnings(document)))
-            return _done(doc, applied, warnings=(*applied.warnings, *warned))
+            # Over HTTP the other side has warned already, only without files and lines.
+            return _done(doc, applied, warnings=warned or applied.warnings)
         columns = manifest.tenant_columns(doc)
         merged = await _merged(registry, doc.name, columns)
         await check_columns(registry, merged)

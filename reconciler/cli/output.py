@@ -137,6 +137,11 @@ def line(words: str = "", style: str = "") -> None:
         sys.stdout.write(harmless + "\n")
 
 
+def flush() -> None:
+    """Send what was printed on its way: a reader at the other end of a pipe waits for it."""
+    sys.stdout.flush()
+
+
 def lines(words: str) -> None:
     """Print a text of several lines, escape codes made harmless."""
     for part in words.splitlines():

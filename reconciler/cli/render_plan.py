@@ -8,10 +8,14 @@ from typing import Protocol
 from reconciler.api import views
 from reconciler.cli import output, text
 from reconciler.cli.output import Column
-from reconciler.core.actions import Action, Change, Verb, Wait
+from reconciler.core.actions import Action, Change, Verb, Wait, WaitReason
 from reconciler.core.kinds import DATASTORES
 from reconciler.core.values import Json
 
+IMPOSSIBLE = frozenset(
+    {WaitReason.IMMUTABLE, WaitReason.DATA_LOSS, WaitReason.REFUSED, WaitReason.DENIED, WaitReason.CONFLICT}
+)
+"""Obstacles that time does not remove: the part of the spec is left out, the rest goes on."""
 NOTHING_CHANGES = "nothing to do"
 
 
@@ -83,15 +87,17 @@ def lines(heading: str, plan: PlanView) -> list[Line]:
     drawn = [Line(heading, "bold")]
     groups = by_component(plan)
     drawn += _table(groups)
-    drawn += [Line(f"  waits: {text.safe(wait.message)}{_you(wait)}", "yellow") for wait in plan.waits]
+    drawn += [Line(f"  {_obstacle(wait)}", "yellow") for wait in plan.waits]
     drawn += [Line(f"  drift: {text.safe(difference)}", "yellow") for difference in plan.drift]
     if not groups:
-        return [*drawn, Line(f"Plan: {NOTHING_CHANGES}.")]
+        waiting = " until that is settled" if any(wait.reason not in IMPOSSIBLE for wait in plan.waits) else ""
+        return [*drawn, Line(f"Plan: {NOTHING_CHANGES}{waiting}.")]
     return [*drawn, _summary(groups, lost_data(plan)), Line(_money_time_calls(plan))]
 
 
-def _you(wait: Wait) -> str:
-    return f" ({text.safe(wait.you)})" if wait.you else ""
+def _obstacle(wait: Wait) -> str:
+    label = "not done" if wait.reason in IMPOSSIBLE else "waits"
+    return f"{label}: {text.safe(wait.message)}" + (f" ({text.safe(wait.you)})" if wait.you else "")
 
 
 def _table(groups: dict[str, list[Action]]) -> list[Line]:
@@ -206,9 +212,10 @@ def _cost(plan: PlanView) -> str:
 
 
 def _time(plan: PlanView) -> str:
-    waits = [*plan.waits, *(wait for action in plan.actions for wait in action.waits)]
-    ready = any(action.ready for action in plan.actions) and not plan.waits
-    start = "starts at once" if ready else f"waits for {text.safe(waits[0].message)}" if waits else "starts at once"
+    blocking = [wait for wait in plan.waits if wait.reason not in IMPOSSIBLE]
+    ready = any(action.ready for action in plan.actions) and not blocking
+    waits = [*blocking, *(wait for action in plan.actions for wait in action.waits)]
+    start = f"waits for {text.safe(waits[0].message)}" if waits and not ready else "starts at once"
     return start if plan.eta_s is None else f"{start}, about {text.duration(plan.eta_s)}"
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from reconciler.api import views
 from reconciler.cli import output, tables, text
 from reconciler.cli.output import Column
-from reconciler.core.status import ComponentStatus, Condition, ConditionType, Status
+from reconciler.core.status import ComponentStatus, ConditionType, Status
 from reconciler.doors import BlueprintRow, CostRow, EventRow, Rejection, TenantRow
 
 LABEL = 8
@@ -84,7 +84,7 @@ def _heading(row: TenantRow, now: datetime) -> str:
         parts.append(f"{said.up} of {said.total} up")
         if said.eta is not None and row.fresh and said.eta > now:
             parts.append(f"ready about {text.about(said.eta, now)}")
-        price = _price(said)
+        price = _price(row, said)
         if price:
             parts.append(price)
     if row.purge_at is not None and not row.purged:
@@ -92,8 +92,10 @@ def _heading(row: TenantRow, now: datetime) -> str:
     return "    ".join(parts)
 
 
-def _price(said: Status) -> str:
+def _price(row: TenantRow, said: Status) -> str:
     desired, present = said.monthly_usd_desired, said.monthly_usd
+    if row.state != "running":
+        desired = None
     if desired is None:
         return "" if present is None else f"{text.dollars(present)} a month"
     return f"{text.dollars(desired)} a month" + (" when done" if present != desired else "")
@@ -161,12 +163,8 @@ def _conditions(said: Status, cost: CostRow | None, now: datetime) -> list[str]:
 def _drift(said: Status) -> str:
     if said.drift:
         return "; ".join(text.safe(part) for part in said.drift)
-    drifted = [item for item in said.conditions if item.type is ConditionType.DRIFTED]
-    return "none" + (f"; {_safe_message(drifted[0])}" if drifted and drifted[0].message else "")
-
-
-def _safe_message(condition: Condition) -> str:
-    return text.safe(condition.message)
+    told = next((item.message for item in said.conditions if item.type is ConditionType.DRIFTED), "")
+    return f"none; {text.safe(told)}" if told not in ("", "none") else "none"
 
 
 def _cost(said: Status, cost: CostRow | None) -> str:

@@ -91,10 +91,10 @@ def _tenant_cells(row: TenantRow, now: datetime) -> list[str]:
 
 
 def monthly(row: TenantRow) -> str:
-    """Say what the tenant costs a month once it stands as its spec says, else what it costs now."""
+    """Say what a running tenant costs a month once it stands as its spec says, and any other what it costs now."""
     if row.status is None:
         return text.NOTHING
-    desired = row.status.monthly_usd_desired
+    desired = row.status.monthly_usd_desired if row.state == "running" else None
     return text.money(row.status.monthly_usd if desired is None else desired)
 
 

@@ -74,6 +74,7 @@ async def wait(opened: Session, names: Sequence[str], goal: Goal, timeout_s: flo
             raise _timeout(waiting, goal, timeout_s)
         _report(waiting, said)
         left = [row.name for row in waiting]
+        output.flush()
         await asyncio.sleep(min(POLL_S, max(0.0, ends - time.monotonic())))
 
 
@@ -128,14 +129,9 @@ async def _result(opened: Session, row: TenantRow, goal: Goal) -> list[str]:
 
 
 async def _starts(opened: Session, row: TenantRow) -> Mapping[str, datetime]:
-    """Answer when each component was created or last began to change."""
-    begun = (Reason.CREATED.value, Reason.CHANGED.value)
+    """Answer when each component was created."""
     events = await opened.registry.events(row.name, limit=EVENTS_READ)
-    starts: dict[str, datetime] = {}
-    for event in events:
-        if event.reason in begun and event.component:
-            starts[event.component] = max(event.last_at, starts.get(event.component, event.last_at))
-    return starts
+    return {event.component: event.last_at for event in events if event.reason == Reason.CREATED and event.component}
 
 
 def _timings(row: TenantRow, starts: Mapping[str, datetime], since: datetime) -> dict[str, float]:

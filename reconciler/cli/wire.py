@@ -96,6 +96,7 @@ def tenant(value: Json) -> TenantRow:
         hold=Hold(by=word(hold.get("by")), why=word(hold.get("why")), until=certainly(hold.get("until")))
         if hold
         else None,
+        reconciled_at=moment(status.get("reconciledAt")),
         resource_ids={key: word(found) for key, found in fields(status.get("resourceIds")).items()},
     )
 

@@ -1,7 +1,12 @@
 """Fixtures of the command line's tests: a way to run it, a Blueprint to work with, and what the engine would say."""
 
 import asyncio
+import base64
 import os
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from psycopg import sql
@@ -25,7 +31,7 @@ from reconciler.postgres.vault import Vault, read_key
 from reconciler.settings import PLAIN_NAMES, PREFIX
 from tests import conftest as shared
 
-KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+KEY = base64.b64encode(bytes(range(32))).decode()
 RENDER_YAML = """
 services:
   - {type: web, name: app, runtime: image, plan: starter, image: {url: "docker.io/library/nginx:1.27"},
@@ -146,6 +152,31 @@ def fleet(postgres_server: EmbeddedPostgres, fleet_template: str, monkeypatch: p
         monkeypatch.setenv("DATABASE_URL", url)
         monkeypatch.setenv("RECONCILER_ENCRYPTION_KEY", KEY)
         yield url
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[str]:
+    """A simulator of our own; its pid is compared, so that nobody else's world is ever touched."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reconciler.simulator", "--port", str(port), "--frozen", "--exit-with-parent"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 20
+    pid = 0
+    while not pid and process.poll() is None and time.monotonic() < deadline:
+        try:
+            pid = httpx.get(f"{url}/_sim/health", timeout=1).json()["pid"]
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    assert pid == process.pid, "the simulator did not start"
+    yield url
+    process.terminate()
+    process.communicate(timeout=10)
 
 
 def execute(url: str, statement: str, values: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:

@@ -258,6 +258,8 @@ def test_costs_come_from_the_ledger(ready, cli: Cli):
     assert ran.lines[0].split() == ["TENANT", "USD", "$/MONTH", "FORECAST", "UNKNOWN"]
     key, usd, rate = ran.lines[1].split()[:3]
     assert (key, rate) == ("acme", "10.50") and 1.0 < float(usd) < 1.15  # 73 hours of a month of 28 to 31 days
+    month = json.loads(cli("cost", "-o", "json").out)["items"][0]
+    assert float(month["usdForecast"]) > float(month["usd"]) > 0
     for group in ("component", "kind", "blueprint", "tier", "label:segment"):
         assert "10.50" in cli("cost", "--by", group, "--window", "30d").out, group
     assert json.loads(cli("cost", "--window", "30d", "-o", "json").out)["items"][0]["usdPerMonth"] == "10.50"
@@ -269,7 +271,7 @@ def test_costs_come_from_the_ledger(ready, cli: Cli):
 
 def test_windows_are_read_as_people_write_them():
     now = datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
-    assert cost_verb.window_of("month", now) == (datetime(2026, 11, 1, tzinfo=UTC), now)
+    assert cost_verb.window_of("month", now) == (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
     assert cost_verb.window_of("7d", now) == (now - timedelta(days=7), now)
     assert cost_verb.window_of("2026-10-01,2026-11-01T00:00+01:00", now) == (
         datetime(2026, 10, 1, tzinfo=UTC),

@@ -118,6 +118,16 @@ def test_waits_say_what_for_and_what_to_do():
     assert "Time: waits for secret TOKEN." in lines[-1]
 
 
+def test_what_render_cannot_do_holds_nothing_else_back():
+    shrink = Wait(reason=WaitReason.IMMUTABLE, message="cache cannot shrink", you="put the old value back")
+    lines = drawn(replace(UPGRADE, waits=(shrink,)))
+    assert "  not done: cache cannot shrink (put the old value back)" in lines
+    assert "Time: starts at once" in lines[-1]
+    assert drawn(Plan(waits=(shrink,)))[-1] == "Plan: nothing to do."
+    held = Wait(reason=WaitReason.HELD, message="held by oncall")
+    assert drawn(Plan(waits=(held,)))[-1] == "Plan: nothing to do until that is settled."
+
+
 def test_hostile_names_cannot_move_the_cursor():
     action = Action(
         verb=Verb.UPDATE,

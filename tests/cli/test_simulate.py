@@ -1,41 +1,13 @@
 """The simulator's verbs, against a real simulator over HTTP."""
 
 import json
-import socket
-import subprocess
 import sys
-import time
 
 import httpx
 import pytest
 
 from reconciler.cli.verbs import simulate as verb
 from tests.cli.conftest import Cli
-
-
-@pytest.fixture(scope="module")
-def simulator():
-    """A simulator of our own; its pid is compared, so that nobody else's world is ever touched."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reconciler.simulator", "--port", str(port), "--frozen", "--exit-with-parent"],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 20
-    pid = 0
-    while not pid and process.poll() is None and time.monotonic() < deadline:
-        try:
-            pid = httpx.get(f"{url}/_sim/health", timeout=1).json()["pid"]
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    assert pid == process.pid, "the simulator did not start"
-    yield url
-    process.terminate()
-    process.communicate(timeout=10)
 
 
 @pytest.fixture

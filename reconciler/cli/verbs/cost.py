@@ -58,9 +58,9 @@ def _print_total(found: Listing) -> None:
 
 
 def window_of(words: str, now: datetime) -> tuple[datetime, datetime]:
-    """Read a window; its end is exclusive."""
+    """Read a window, its end exclusive. A month goes to its last day: the forecast is made to the window's end."""
     if words == "month":
-        return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0), now
+        return month_of(now)
     if "," in words:
         first, _, last = words.partition(",")
         since, until = _moment(first), _moment(last)
@@ -68,6 +68,12 @@ def window_of(words: str, now: datetime) -> tuple[datetime, datetime]:
             raise Failure(f'--window "{words}" ends before it begins', remedy="write FROM,TO", code=ExitCode.USAGE)
         return since, until
     return now - timedelta(seconds=root.seconds(words)), now
+
+
+def month_of(now: datetime) -> tuple[datetime, datetime]:
+    """Answer the calendar month of a moment, UTC."""
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first, (first + timedelta(days=31)).replace(day=1)
 
 
 def _moment(words: str) -> datetime:

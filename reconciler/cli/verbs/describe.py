@@ -10,6 +10,7 @@ from reconciler.cli import output, render_tenant, root, session
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.cli.output import Format
 from reconciler.cli.session import Session
+from reconciler.cli.verbs.cost import month_of
 from reconciler.cli.verbs.get import Sort, sort_of
 from reconciler.core.errors import NotFound
 from reconciler.core.values import Json
@@ -118,8 +119,8 @@ async def _describe(opened: Session, name: str) -> tuple[TenantRow, list[str]]:
 
 
 async def _cost(opened: Session, name: str, now: datetime) -> CostRow | None:
-    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return next((row for row in await opened.registry.costs("tenant", month, now) if row.key == name), None)
+    since, until = month_of(now)
+    return next((row for row in await opened.registry.costs("tenant", since, until) if row.key == name), None)
 
 
 def _print_blueprint(row: BlueprintRow, form: Format) -> None:

@@ -51,6 +51,7 @@ async def _watch(opened: Session, tenant: str | None, limit: int) -> None:
     while True:
         _print(rows, opened, named=tenant is not None)
         newest = max([newest, *(row.id for row in rows)])
+        output.flush()
         await asyncio.sleep(WATCH_S)
         rows = await opened.registry.events(tenant, after=newest, limit=limit)
 

@@ -186,4 +186,5 @@ async def _watch(opened: Session, names: Sequence[str], selector: dict[str, str]
             part = Listing(what=listing.what, columns=listing.columns, rows=changed, documents=())
             output.table(part, headings=not printed)
             printed |= {row[0]: tuple(row) for row in changed}
+        output.flush()
         await asyncio.sleep(WATCH_S)
