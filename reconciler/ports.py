@@ -12,7 +12,7 @@ from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Bucket, Kind
 from reconciler.core.observed import Deploy, Detail, Observed
 from reconciler.core.spec import BlueprintSpec, Rollout, TenantSpec
-from reconciler.core.status import Event, Phase, Status
+from reconciler.core.status import Event, Phase, Reason, Status
 from reconciler.core.values import Json, SecretRef, Sensitive
 
 # ---------------------------------------------------------------- time
@@ -303,7 +303,8 @@ class RolloutTenant:
     """One tenant of a Blueprint under rollout: the revision assigned, and what its status said of which one.
 
     `observed_revision` and `observed_generation` are 0 before the first pass; `created_at` orders the steps.
-    `found` is the phase in which that revision found it, None for a tenant that was born on it.
+    `synced` is the reason of its condition Synced. `found_failing` says whether that revision found it failing
+    already (see `core.conditions.failing`), None for a tenant that was born on it.
     """
 
     name: str
@@ -316,7 +317,8 @@ class RolloutTenant:
     ready: bool = False
     observed_revision: int = 0
     observed_generation: int = 0
-    found: Phase | None = None
+    synced: Reason | None = None
+    found_failing: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,14 @@ PASSING: Mapping[WaitReason, Reason] = {
 }
 REASONS = {**HUMAN, **PASSING}
 
+FAILING = "failing"
+FAILED = frozenset({Phase.DEGRADED, Phase.INVALID, Phase.BLOCKED})
+STUCK = frozenset({Reason.SECRET_MISSING, Reason.REFUSED, Reason.CONFLICT, Reason.IMMUTABLE, Reason.GUARDED})
+"""Reasons of not being in sync that a revision is to blame for: a person must do something, though the tenant is up.
+
+Data that is kept until a person says otherwise is none: all else of the revision is there.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
@@ -64,6 +72,11 @@ class Findings:
     token: str = ""
     typical: timedelta | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+
+
+def failing(phase: Phase, synced: Reason) -> bool:
+    """Say whether a tenant with this phase and reason of Synced cannot go on by itself."""
+    return phase in FAILED or synced in STUCK
 
 
 def all_waits(found: Findings) -> list[Wait]:
@@ -144,14 +157,21 @@ def _doing(actions: Sequence[Action]) -> str:
     return f"{first.verb} {label(first.kind, first.component)}{more}"
 
 
+def _hindered(found: Findings) -> str:
+    """Say what an ending or a suspension still waits for, as the rest of a sentence."""
+    waits = all_waits(found)
+    return f"; {_wait_text(waits)}" if waits else ""
+
+
 def _purge_text(found: Findings) -> str:
     if found.view.purge or found.purge_at is None:
-        return "is being purged"
-    return f"suspended; its data is kept until {found.purge_at:%Y-%m-%d %H:%M} UTC"
+        return f"is being purged{_hindered(found)}"
+    word = "is being suspended" if found.plan.actions or found.plan.waits else "suspended"
+    return f"{word}; its data is kept until {found.purge_at:%Y-%m-%d %H:%M} UTC{_hindered(found)}"
 
 
 def _suspended_text(found: Findings) -> str:
-    return "suspended in its spec" + ("" if found.view.owned else "; nothing was created")
+    return "suspended in its spec" + (_hindered(found) if found.view.owned else "; nothing was created")
 
 
 def _wait_text(waits: Sequence[Wait]) -> str:
@@ -161,6 +181,8 @@ def _wait_text(waits: Sequence[Wait]) -> str:
         texts = dict.fromkeys(
             f"{wait.component} waits for {wait.message}" if wait.component else wait.message for wait in same
         )
+    elif first.reason is WaitReason.SUSPENDED:
+        texts = dict.fromkeys(f"waits for {wait.message}" for wait in same)
     else:
         texts = dict.fromkeys(wait.message for wait in same)
     return "; ".join(list(texts)[:3])

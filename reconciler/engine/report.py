@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core import schedule
 from reconciler.core.actions import Action, Verb, Wait, WaitReason
-from reconciler.core.conditions import HUMAN, Findings, all_waits, build_status
+from reconciler.core.conditions import FAILING, HUMAN, Findings, all_waits, build_status, failing
 from reconciler.core.health import Health, HealthState, judge
 from reconciler.core.kinds import Bucket
 from reconciler.core.plan import Plan, View
@@ -182,11 +182,12 @@ def verdict(ports: Ports, facts: Facts, chance: float) -> Verdict:
 
 
 def _details(facts: Facts) -> dict[str, str]:
-    """Remember between passes which drift was told, and in which phase the present revision found the tenant."""
+    """Remember between passes which drift was told, and how the present revision found the tenant."""
     before = facts.record.status
     details = {"drift": "\n".join(facts.plan.drift)} if facts.plan.drift else {}
     if before is not None and before.revision != facts.record.revision:
-        details["found"] = str(before.phase)
+        bad = failing(before.phase, before.conditions[1].reason)
+        details["found"] = FAILING if bad else "fine"
     elif before is not None and "found" in before.details:
         details["found"] = before.details["found"]
     return details

@@ -3,14 +3,16 @@
 import math
 from collections.abc import Sequence
 
+from reconciler.core import conditions
 from reconciler.core.spec import Rollout
-from reconciler.core.status import Phase
+from reconciler.core.status import Phase, Reason
 from reconciler.engine.options import Ports
-from reconciler.ports import RolloutState, RolloutTenant
+from reconciler.ports import Brake, RolloutState, RolloutTenant
 
 DUTY = "rollout"
 LEASE_S = 60.0
-FAILED = frozenset({Phase.DEGRADED, Phase.INVALID, Phase.BLOCKED})
+UP_TO_DATE = frozenset({Reason.IN_SYNC, Reason.HELD, Reason.DATA_LOSS})
+"""Reasons of Synced with which a tenant that is Ready keeps nobody waiting: a hold may last for weeks."""
 
 
 def step_size(policy: Rollout, tenants: int) -> int:
@@ -23,20 +25,27 @@ def _judged(one: RolloutTenant) -> bool:
     return one.observed_revision == one.revision and one.observed_generation >= one.generation
 
 
+def _failing(one: RolloutTenant) -> bool:
+    """Say whether a tenant's status, if it speaks of the revision, asks for a person."""
+    if one.phase is None or one.synced is None or not _judged(one):
+        return False
+    return conditions.failing(one.phase, one.synced)
+
+
 def _failed(one: RolloutTenant) -> bool:
     """Say whether the revision is to blame for a tenant's state: not where it was so before.
 
     A tenant born on the revision that waits for a person (blocked, invalid) says nothing about the revision either.
     """
-    if not _judged(one) or one.phase not in FAILED or one.state != "running":
+    if not _failing(one) or one.state != "running":
         return False
-    return one.phase is Phase.DEGRADED if one.found is None else one.found not in FAILED
+    return one.phase is Phase.DEGRADED if one.found_failing is None else not one.found_failing
 
 
 def _arrived(one: RolloutTenant) -> bool:
     """Say whether a tenant has nothing more to do with the revision it was given."""
-    over = one.ready or one.state != "running" or one.phase in FAILED
-    return _judged(one) and over
+    up = one.ready and one.synced in UP_TO_DATE
+    return _judged(one) and (up or one.state != "running" or _failing(one))
 
 
 def decide(state: RolloutState) -> tuple[Sequence[str], str, bool]:
@@ -56,8 +65,11 @@ def decide(state: RolloutState) -> tuple[Sequence[str], str, bool]:
 
 
 async def advance(ports: Ports, owner: str) -> None:
-    """Move every active rollout by one decision, if this replica holds the duty."""
+    """Move every active rollout by one decision, if this replica holds the duty; under the brake nobody moves on."""
     if not await ports.store.singleton(DUTY, owner, LEASE_S):
+        return
+    brake, _ = await ports.store.brake()
+    if brake is not Brake.NORMAL:
         return
     now = ports.clock.now()
     for state in await ports.store.rollouts(now):

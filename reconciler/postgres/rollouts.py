@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from reconciler.core import conditions
 from reconciler.core.errors import Invalid
 from reconciler.core.spec import Rollout
-from reconciler.core.status import Phase
+from reconciler.core.status import Phase, Reason
 from reconciler.ports import RolloutState, RolloutTenant
 from reconciler.postgres import claims, queries, records
 from reconciler.postgres.adapter import Adapter
@@ -68,8 +69,12 @@ class Rollouts(Adapter):
 
 def _tenant(row: Row, now: datetime) -> RolloutTenant:
     pin = {"pin": row.pop("pin")}
-    phase, found = row.pop("phase"), row.pop("found")
+    phase, synced, found = row.pop("phase"), row.pop("synced"), row.pop("found")
     pinned = records.pinned_revision(pin, now) is not None
     return RolloutTenant(
-        pinned=pinned, phase=Phase(phase) if phase else None, found=Phase(found) if found else None, **row
+        pinned=pinned,
+        phase=Phase(phase) if phase else None,
+        synced=Reason(synced) if synced else None,
+        found_failing=None if found is None else found == conditions.FAILING,
+        **row,
     )

@@ -67,7 +67,7 @@ async def follow(
     phase: str = "Ready",
     revision: int = 0,
     until: Callable[[TenantRow], bool] | None = None,
-    within_s: float = 3 * 3600,
+    within_s: float = 3600,
     step_s: float = 20.0,
 ) -> Followed:
     """Make a change and run until its tenants arrived; answer what was sent and said meanwhile."""

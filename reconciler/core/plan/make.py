@@ -45,9 +45,11 @@ def _plan_running(view: View, stack: Stack, findings: Findings) -> None:
         if not any(view.live(key) for key in stack.resources):
             return
     asleep = plan_resume(view, findings)
+    # What runs goes on as it is: new code must not go out without the secret that came with it.
+    lacking = {key for users in view.missing_secrets.values() for key in users}
     waves = _waves(stack)
     for key, resource in stack.resources.items():
-        if key in asleep:
+        if key in asleep or (key in lacking and view.live(key) is not None):
             continue
         if view.live(key) is None:
             _plan_missing(view, stack, resource, findings, waves[key])

@@ -6,7 +6,8 @@ WHERE r.state = 'active' ORDER BY r.blueprint;
 -- name: tenants
 SELECT t.name, t.revision, t.generation, t.state, t.details -> 'pin' AS pin, t.created_at,
   s.phase, coalesce(s.ready, false) AS ready, coalesce(s.revision, 0) AS observed_revision,
-  coalesce(s.observed_generation, 0) AS observed_generation, s.document #>> '{details,found}' AS found
+  coalesce(s.observed_generation, 0) AS observed_generation, s.document #>> '{details,found}' AS found,
+  s.document #>> '{conditions,1,reason}' AS synced
 FROM reconciler.tenants t LEFT JOIN reconciler.status s USING (name)
 WHERE t.blueprint = %(blueprint)s AND t.purged_at IS NULL ORDER BY t.number;
 
