@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -75,11 +75,12 @@ def resolve(value: Value, lookup: Lookup) -> Sensitive | Unresolved:
     texts: list[str] = []
     missing: list[Live | SecretRef] = []
     for part in value:
-        text = part if isinstance(part, str) else lookup(part)
-        if text is None and not isinstance(part, str):
-            missing.append(part)
-        elif text is not None:
+        if isinstance(part, str):
+            texts.append(part)
+        elif (text := lookup(part)) is not None:
             texts.append(text)
+        else:
+            missing.append(part)
     return Unresolved(tuple(missing)) if missing else Sensitive("".join(texts))
 
 
@@ -91,8 +92,3 @@ def holes(value: Value) -> tuple[Live | SecretRef, ...]:
 def digest(key: bytes, context: str, text: str) -> str:
     """Keyed hash (HMAC-SHA256, 32 hex digits) of a text in its context: equal only for equal key, place and text."""
     return hmac.new(key, f"{context}\0{text}".encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def digests(key: bytes, context: str, values: Mapping[str, Sensitive]) -> dict[str, str]:
-    """Hash every value of a mapping in the context `context/KEY`."""
-    return {name: digest(key, f"{context}/{name}", value.reveal()) for name, value in values.items()}
