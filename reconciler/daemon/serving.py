@@ -1,24 +1,32 @@
 """Serves HTTP beside the engine: the API, health and metrics; it answers liveness by progress, not by sockets."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping, Sequence
 
-from reconciler.api import ApiOptions, build_api
-from reconciler.api.server import Server, serve
+from reconciler.api import ApiOptions, Server, build_api, build_probes, serve
 from reconciler.core.kinds import Kind
 from reconciler.core.values import Json, Sensitive
 from reconciler.daemon import planner
 from reconciler.daemon.wiring import Wiring
 from reconciler.engine.worker import Worker
 from reconciler.settings import Settings
-from reconciler.telemetry.refresh import Refresher, Sources
+from reconciler.telemetry.refresh import BudgetLevel, Refresher, Sources
 from reconciler.telemetry.tenants import PerTenant, TenantSeries
 
 STALL_S = 60.0
 """Real seconds without a claim or a finished pass after which the process counts as stuck."""
 OVERDUE_S = 900.0
 """Real seconds that a due tenant may wait before the process counts as stuck."""
+
+
+LOOPBACK = "127.0.0.1"
+
+
+def public_url() -> str:
+    """Answer the address under which Render serves this very process, empty elsewhere."""
+    return os.environ.get("RENDER_EXTERNAL_URL", "")
 
 
 class EngineHealth:
@@ -70,13 +78,14 @@ class ApiPlanner:
         return planner.plan_json(await planner.make(self._wiring, name, columns))
 
     async def plan_text(self, name: str, columns: Mapping[str, Json] | None = None) -> str:
-        """Plan the same as people read it: one line per action."""
+        """Plan the same as people read it: a line per action, then what stands in the way."""
         made = await planner.make(self._wiring, name, columns)
         lines = [
             f"{action.verb} {action.kind} {action.name}"
             + "".join(f"; {change.field} {change.before} -> {change.after}" for change in action.changes)
             for action in made.plan.actions
         ]
+        lines += [f"waits: {wait.message}" + (f" ({wait.you})" if wait.you else "") for wait in made.plan.waits]
         return "\n".join(lines or ["no changes"])
 
 
@@ -100,10 +109,15 @@ class Serving:
         series = TenantSeries(wiring.registry, wiring.clock, wiring.metrics, PerTenant(settings.metrics_per_tenant))
         refresher = Refresher(wiring.telemetry, self._sources(), series)
         self._refresh = asyncio.create_task(refresher.run(), name="figures")
+        if settings.metrics_port:
+            probes = build_probes(wiring.metrics, self.health)
+            own = await serve(probes, LOOPBACK, settings.metrics_port, setting="RECONCILER_METRICS_PORT")
+            self._servers.append(own)
         if not with_api:
             return
         app = build_api(wiring.registry, wiring.clock, ApiPlanner(wiring), wiring.metrics, self.health, self._options())
-        server = await serve(app, settings.api_host, settings.api_port)
+        trusted = "*" if public_url() else LOOPBACK
+        server = await serve(app, settings.api_host, settings.api_port, trusted_proxies=trusted)
         self._servers.append(server)
         self.url = server.url
 
@@ -115,6 +129,9 @@ class Serving:
             webhook_secret=Sensitive(settings.webhook_secret.get_secret_value()),
             wake_resource=self._wiring.wake_resource,
             metrics_open=self._local,
+            public_url=public_url(),
+            secure_cookies=public_url().startswith("https:"),
+            session_secret=Sensitive(self._wiring.vault.digest("console", "session secret")),
         )
 
     def _sources(self) -> Sources:
@@ -138,10 +155,19 @@ class Serving:
             now = clock.now()
             return {kind.value: (now - at).total_seconds() for kind, at in stamps.items() if at is not None}
 
-        if self._worker is not None:
-            worker = self._worker
-            self._wiring.telemetry.working(worker.active, self._settings.workers)
+        async def budgets() -> Sequence[BudgetLevel]:
+            levels = await store.levels(clock.now())
+            return [
+                BudgetLevel(bucket=one.bucket, tokens=one.tokens, limit=one.limit, learned=one.learned)
+                for one in levels
+            ]
+
+        async def workers() -> tuple[int, int]:
+            return (self._worker.active if self._worker else 0), self._settings.workers
+
         return Sources(
+            budgets=budgets,
+            workers=workers,
             overdue=overdue,
             depth=depth,
             unknown_open=unknown,

@@ -8,11 +8,12 @@ rollouts  revisions of tenants               wakes     LISTEN
 from reconciler.postgres.claims import Claims
 from reconciler.postgres.journal import Journal
 from reconciler.postgres.ledger import Ledger
+from reconciler.postgres.levels import Levels
 from reconciler.postgres.records import Records
 from reconciler.postgres.rollouts import Rollouts
 from reconciler.postgres.unasked import Unasked
 from reconciler.postgres.wakes import Wakes
 
 
-class PostgresStore(Claims, Journal, Records, Ledger, Rollouts, Unasked, Wakes):
+class PostgresStore(Claims, Journal, Records, Ledger, Levels, Rollouts, Unasked, Wakes):
     """The operator's memory. `PostgresStore(pool, reader, vault, workspace, guard_band_s)`, see `Adapter`."""
