@@ -53,6 +53,7 @@ class Bucket(StrEnum):
     SERVICE = "service"
     CRON = "cron"
     DOMAIN = "domain"
+    JOB = "job"
 
 
 BUCKET_WINDOWS_S = {
@@ -62,6 +63,7 @@ BUCKET_WINDOWS_S = {
     Bucket.SERVICE: 60,
     Bucket.CRON: 60,
     Bucket.DOMAIN: 3600,
+    Bucket.JOB: 3600,
 }
 BUCKET_LIMITS = {
     Bucket.READ: 400,
@@ -70,5 +72,6 @@ BUCKET_LIMITS = {
     Bucket.SERVICE: 10,
     Bucket.CRON: 10,
     Bucket.DOMAIN: 50,
+    Bucket.JOB: 2000,
 }
 """Limits to start from, before the first answer's headers have been seen."""

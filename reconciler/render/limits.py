@@ -32,6 +32,8 @@ def bucket_of(method: str, path: str) -> tuple[Bucket, str]:
         below = parts[2] if len(parts) == 3 else ""  # noqa: PLR2004 - services / id / what
         if method == "POST" and below == "custom-domains":
             return Bucket.DOMAIN, ""
+        if method == "POST" and below == "jobs":
+            return Bucket.JOB, ""
         patched = method == "PATCH" and len(parts) == 2  # noqa: PLR2004 - services / id
         if patched or (method == "POST" and below in SERVICE_CALLS):
             return (Bucket.CRON, "") if parts[1].startswith("crn-") else (Bucket.SERVICE, parts[1])

@@ -90,6 +90,7 @@ def test_throttled_until(told, until):
         ("PATCH", "/services/crn-1", (Bucket.CRON, "")),
         ("POST", "/services/crn-1/deploys", (Bucket.CRON, "")),
         ("POST", "/services/srv-1/custom-domains", (Bucket.DOMAIN, "")),
+        ("POST", "/services/srv-1/jobs", (Bucket.JOB, "")),
         ("DELETE", "/services/srv-1/custom-domains/a.example", (Bucket.WRITE, "")),
         ("PUT", "/services/srv-1/env-vars", (Bucket.WRITE, "")),
         ("PUT", "/services/srv-1/autoscaling", (Bucket.WRITE, "")),

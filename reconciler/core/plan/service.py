@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from reconciler.core import diff
 from reconciler.core.actions import Change, Verb, WaitReason
 from reconciler.core.diff import FieldChange, SetChange
-from reconciler.core.kinds import Kind
+from reconciler.core.kinds import Bucket, Kind
 from reconciler.core.plan.create import COMMIT_MARK, LINK, group_copies
 from reconciler.core.plan.edge import plan_domains, plan_rules, settled_edge
 from reconciler.core.plan.subject import (
@@ -329,6 +329,7 @@ def plan_hook(subject: Subject) -> None:
             Verb.RUN_JOB,
             payload={"startCommand": subject.resource.initial_deploy_hook},
             reason="the first deploy is live",
+            bucket=Bucket.JOB,
         )
 
 
