@@ -179,6 +179,20 @@ def simulator() -> Iterator[str]:
     process.communicate(timeout=10)
 
 
+@pytest.fixture(scope="module")
+def module_fleet(postgres_server: EmbeddedPostgres, fleet_template: str) -> Iterator[str]:
+    """One such database for a whole module."""
+    yield from shared.fresh_database(postgres_server.url, fleet_template)
+
+
+@pytest.fixture
+def refusing(module_fleet: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database with those specs for tests whose commands are refused: they share it, because nothing changes."""
+    monkeypatch.setenv("DATABASE_URL", module_fleet)
+    monkeypatch.setenv("RECONCILER_ENCRYPTION_KEY", KEY)
+    return module_fleet
+
+
 def execute(url: str, statement: str, values: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
     """Run one statement as the owner."""
     with psycopg.connect(url, autocommit=True) as connection:

@@ -56,13 +56,13 @@ def test_a_secret_is_asked_for_twice_on_a_terminal(fleet, cli: Cli, monkeypatch)
         (["--blueprint", "nothing", "TOKEN"], 4),
     ],
 )
-def test_values_on_the_command_line_are_refused_without_repeating_them(words, code, fleet, cli: Cli, monkeypatch):
+def test_values_on_the_command_line_are_refused_without_repeating_them(words, code, refusing, cli: Cli, monkeypatch):
     feed(monkeypatch, "x")
     ran = cli("secret", "set", *words)
     assert ran.code == code and PLAIN not in ran.out + ran.err
 
 
-def test_empty_and_enormous_values_are_refused(fleet, cli: Cli, monkeypatch):
+def test_empty_and_enormous_values_are_refused(refusing, cli: Cli, monkeypatch):
     feed(monkeypatch, "\n")
     assert cli("secret", "set", "acme", "TOKEN").code == 1
     feed(monkeypatch, "x" * 100_000)

@@ -101,7 +101,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_clear_message_and_changes_nothing(case, fleet, specs, cli: Cli):
+def test_bad_input_is_one_clear_message_and_changes_nothing(case, refusing, specs, cli: Cli):
     content, told, code = BAD[case]
     (specs / "dangling.yaml").write_text(
         "services:\n  - {type: web, name: app, runtime: image, image: {url: nginx},\n"
@@ -109,14 +109,14 @@ def test_bad_input_is_one_clear_message_and_changes_nothing(case, fleet, specs, 
     )
     bad = specs / "x.yaml"
     bad.write_bytes(content if isinstance(content, bytes) else content.encode())
-    before = execute(fleet, "SELECT name, generation FROM reconciler.tenants ORDER BY name")
+    before = execute(refusing, "SELECT name, generation FROM reconciler.tenants ORDER BY name")
     ran = cli("apply", "-f", str(bad))
     assert ran.code == code
     assert told in ran.err, ran.err
     assert str(specs) in ran.err
     assert all(c.isprintable() or c == "\n" for c in ran.err)
     assert "Traceback" not in ran.err and len(ran.err) < 4000
-    assert execute(fleet, "SELECT name, generation FROM reconciler.tenants ORDER BY name") == before
+    assert execute(refusing, "SELECT name, generation FROM reconciler.tenants ORDER BY name") == before
     assert cli("get", "tenants").code == 0
 
 
@@ -192,7 +192,7 @@ def test_set_can_be_rehearsed(fleet, cli: Cli):
         (["acme", "nobody", "--set", "tier=pro"], 7, "nobody"),
     ],
 )
-def test_wrong_words_say_what_to_write(words, code, told, fleet, cli: Cli):
+def test_wrong_words_say_what_to_write(words, code, told, refusing, cli: Cli):
     ran = cli("apply", *words)
     assert ran.code == code and told in ran.err
 
