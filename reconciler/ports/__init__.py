@@ -1,0 +1,53 @@
+"""The contract between the engine and the world: Protocols and the values that cross them; no adapter is known here."""
+
+from reconciler.ports.store import Store
+from reconciler.ports.values import (
+    Backlog,
+    Brake,
+    Claim,
+    Demand,
+    Hold,
+    Interval,
+    Limits,
+    Operation,
+    OperationState,
+    Plaintext,
+    Record,
+    Refusal,
+    Reply,
+    RolloutState,
+    RolloutTenant,
+    Settlement,
+    Throttle,
+    Verdict,
+    WakeClass,
+)
+from reconciler.ports.world import Clock, Render, Resolver, SpecReader, Telemetry
+
+__all__ = [
+    "Backlog",
+    "Brake",
+    "Claim",
+    "Clock",
+    "Demand",
+    "Hold",
+    "Interval",
+    "Limits",
+    "Operation",
+    "OperationState",
+    "Plaintext",
+    "Record",
+    "Refusal",
+    "Render",
+    "Reply",
+    "Resolver",
+    "RolloutState",
+    "RolloutTenant",
+    "Settlement",
+    "SpecReader",
+    "Store",
+    "Telemetry",
+    "Throttle",
+    "Verdict",
+    "WakeClass",
+]

@@ -1,0 +1,279 @@
+"""Holds the values that cross between the engine and the world; no behaviour."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from reconciler.core.inventory import Owned
+from reconciler.core.kinds import Kind
+from reconciler.core.observed import Deploy, Detail, Observed
+from reconciler.core.spec import BlueprintSpec, Rollout, TenantSpec
+from reconciler.core.status import Event, Phase, Reason, Status
+from reconciler.core.values import Json, SecretRef, Sensitive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the headers of one answer said of its bucket; `remaining` already counts that request."""
+
+    limit: int
+    remaining: int
+    resets_at: datetime
+    date: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a successful effect told us. `created` lists every object it made (a project also makes an environment)."""
+
+    observed: Observed | None = None
+    created: tuple[Observed, ...] = ()
+    deploy: Deploy | None = None
+    detail: Detail | None = None
+    limits: Limits | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plaintext:
+    """The secret texts of one action, resolved a moment before it is sent; never stored, never logged."""
+
+    values: Mapping[str, Sensitive] = field(default_factory=dict)
+    files: Mapping[str, Sensitive] = field(default_factory=dict)
+
+
+class WakeClass(StrEnum):
+    """Why a tenant is due; the worker draws classes by shares (60, 20, 10, 10)."""
+
+    USER = "user"
+    RETRY = "retry"
+    SETTLE = "settle"
+    DRIFT = "drift"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to work on a tenant: lease and fencing number. `token` is the newest `reconcile` request's."""
+
+    tenant: str
+    epoch: int
+    wake_seq: int
+    wake_class: WakeClass
+    failures: int
+    overdue_s: float = 0.0
+
+
+class OperationState(StrEnum):
+    """Life of one effect in the journal."""
+
+    PLANNED = "planned"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    NEVER_HAPPENED = "never_happened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One open journal row. `sent_at` is world time, `sent_ago_s` real seconds by the database's clock.
+
+    `looks` counts agreeing look-ups that did not find it, `looked_at` (world) the newest of them.
+    """
+
+    id: int
+    component: str
+    verb: str
+    kind: Kind
+    name: str
+    live_id: str
+    request_hash: str
+    state: OperationState
+    sent_at: datetime | None = None
+    sent_ago_s: float | None = None
+    looks: int = 0
+    looked_at: datetime | None = None
+    environment_id: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A refused effect: not asked again for the same generation and request."""
+
+    component: str
+    request_hash: str
+    generation: int
+    message: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Hands off one tenant until a time, with a reason."""
+
+    by: str
+    why: str
+    until: datetime
+
+
+class Brake(StrEnum):
+    """Hands off all: `observe` plans and reports without effects, `stop` does not even claim."""
+
+    NORMAL = "normal"
+    OBSERVE = "observe"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Everything a pass reads from the store, at one moment.
+
+    `invalid` carries problems found while reading the documents (then `tenant` or `blueprint` is None);
+    `row` has the raw column values for messages. `revision` is the one the rollout assigned. `purge_at`
+    (world) is set while the tenant is deleted; `purge_mode` is `wait`, `now` or `orphan`. `connection` and
+    `secrets` are decrypted. `named` holds snapshot objects bearing a wanted name that nobody's inventory has.
+    """
+
+    tenant: TenantSpec | None
+    blueprint: BlueprintSpec | None
+    revision: int
+    generation: int
+    number: int
+    invalid: tuple[str, ...] = ()
+    created_at: datetime
+    generation_at: datetime
+    purge_at: datetime | None = None
+    purge_mode: str = "wait"
+    purged: bool = False
+    status: Status | None = None
+    owned: Mapping[str, Owned] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    hold: Hold | None = None
+    brake: Brake = Brake.NORMAL
+    brake_why: str = ""
+    secrets: Mapping[SecretRef, Sensitive] = field(default_factory=dict)
+    connection: Mapping[tuple[str, str], Sensitive] = field(default_factory=dict)
+    reconcile_token: str = ""
+    exported: bool = False
+    swept_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """No token now: when to ask again (world), and what stands before us in the create queue.
+
+    `message` is Render's own where the class of calls is paused after 401, 402 or 403.
+    """
+
+    until: datetime
+    position: int = 0
+    ahead: int = 0
+    used: int = 0
+    limit: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The outcome of an operation and everything that became true with it, written in one transaction.
+
+    `owned` rows are upserted into the inventory, `forgotten` ids leave it (proof of absence or orphaned).
+    """
+
+    state: OperationState
+    message: str = ""
+    status: int = 0
+    observed: Sequence[Observed] = ()
+    owned: Sequence[Owned] = ()
+    forgotten: Sequence[str] = ()
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """How many creates a tenant still needs, for the create queue; `ready` of them could be sent at once."""
+
+    wanted: int
+    ready: int
+    started: bool
+    priority: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The end of a pass: what to record and when to look again (world)."""
+
+    status: Status
+    events: Sequence[Event]
+    due_at: datetime
+    wake_class: WakeClass
+    failed: bool = False
+    demand: Demand | None = None
+    purged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """What is billed of one object from a moment on; equal facts continue the open interval of the ledger.
+
+    `facts` is a JSON object of sku, plan, quantities; `usd_per_month` None when the book has no price.
+    `uncertainty_s` is the width of the bracket between last seen and seen, 0 when Render named the time.
+    """
+
+    tenant: str
+    component: str
+    resource_id: str
+    at: datetime
+    uncertainty_s: float
+    facts: Mapping[str, Json]
+    usd_per_month: Decimal | None
+    book: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutTenant:
+    """One tenant of a Blueprint under rollout: the revision assigned, and what its status said of which one.
+
+    `observed_revision` and `observed_generation` are 0 before the first pass; `created_at` orders the steps.
+    `synced` is the reason of its condition Synced. `found_failing` says whether that revision found it failing
+    already (see `core.conditions.failing`), None for a tenant that was born on it.
+    """
+
+    name: str
+    revision: int
+    generation: int
+    state: str
+    pinned: bool
+    created_at: datetime
+    phase: Phase | None = None
+    ready: bool = False
+    observed_revision: int = 0
+    observed_generation: int = 0
+    synced: Reason | None = None
+    found_failing: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutState:
+    """An active rollout: the revision to reach, in which steps, and every tenant that is not purged."""
+
+    blueprint: str
+    revision: int
+    policy: Rollout
+    started_at: datetime
+    tenants: tuple[RolloutTenant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """The queue at a glance: tenants due per class, leased ones, and the longest overdue (real seconds)."""
+
+    due: Mapping[WakeClass, int]
+    leased: int
+    oldest_overdue_s: float
+    unknown_operations: int
