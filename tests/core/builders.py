@@ -1,4 +1,4 @@
-"""Short words for the core's tests: documents, specs, inventory rows and views with everything unimportant filled in."""
+"""Short words for the core's tests: documents, specs, rows and views, with all that does not matter filled in."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -209,7 +209,7 @@ def test_a_service_without_any_code_is_refused():
 
 def test_an_address_inside_a_field_waits_for_the_component_it_names():
     one = service(healthCheckPath="/up/${host.api}")
-    before = stack_of(one, service("api"))
+    before = compile_stack(blueprint(one, service("api")), 1, tenant())
     assert "healthCheckPath" not in before.resources["web"].fields
     assert "api" in before.resources["web"].after
     after = stack_of(one, service("api"), live={("api", "externalHostname"): "api.example.com"})
@@ -236,7 +236,7 @@ def test_a_field_cannot_hold_its_own_address_and_two_cannot_hold_each_others():
 
 def test_secret_files_hold_text_secrets_and_addresses_and_wait_for_what_they_name():
     stack = stack_of(
-        service(),
+        service(env={"KEY": None}),
         service("search", "pserv"),
         files={"web": {"app.ini": "host=${host.search}\nkey=${secrets.KEY}"}},
         secrets={"KEY": GENERATED},

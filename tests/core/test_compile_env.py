@@ -91,6 +91,7 @@ def test_every_form_of_a_variable(form, value):
         (from_service("cache", "property", sort="keyvalue"), ""),
         (from_service("api", "connectionString"), ""),
         (from_database("db", "nonsense"), ""),
+        (from_service("api", "connectionString", sort="keyvalue"), "a web service has no such property"),
         (from_service("nobody", "host"), "fromService names nothing that this Blueprint defines"),
         (from_database("nobody"), "fromDatabase names nothing that this Blueprint defines"),
     ],
@@ -144,9 +145,10 @@ def test_a_need_that_cannot_be_put_off_comes_before_one_that_can():
 def test_many_paths_to_one_component_are_no_circle():
     top = service("top", env={"L": from_service("left", "host"), "R": from_service("right", "host")})
     sides = [service(name, env={"D": from_service("down", "host")}) for name in ("left", "right")]
-    stack = stack_of(top, *sides, service("down"))
+    above = service("above", env={"T": from_service("top", "host")})
+    stack = stack_of(above, top, *sides, service("down"))
     assert not any(one.late_env for one in stack.resources.values())
-    assert list(stack.resources)[-1] == "top"
+    assert list(stack.resources)[-2:] == ["top", "above"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.core import guard
 from reconciler.core.actions import WaitReason
-from reconciler.core.conditions import REASONS, Findings, all_waits, build_status
+from reconciler.core.conditions import REASONS, Findings, all_waits, build_status, failing
 from reconciler.core.health import judge
 from reconciler.core.observed import Deploy
 from reconciler.core.plan import Plan
@@ -285,11 +285,37 @@ def test_deleting_says_until_when_one_may_change_ones_mind():
     world.becomes(state=DesiredState.DELETED)
     status = judged(world, purge_at=later(days=7))
     assert (status.phase, ready_of(status)) == (Phase.DELETING, ("False", Reason.DELETING))
-    assert status.why == "suspended; its data is kept until 2026-11-30 12:00 UTC"
+    kept = "its data is kept until 2026-11-30 12:00 UTC"
+    assert status.why == f"is being suspended; {kept}; db waits for web service web"
+    world.converge()
+    assert judged(world, purge_at=later(days=7)).why == f"suspended; {kept}"
     assert status.you == "to undo: reconciler resume acme"
     world.said = {"purge": True}
     over = judged(world, purge_at=later(days=-1))
-    assert (over.why, over.you) == ("is being purged", "nothing to do")
+    assert over.why.startswith("is being purged; ")
+    assert over.you == "nothing to do"
+
+
+def test_what_has_been_asked_to_stop_and_has_not_yet_is_waited_for():
+    world = World(blueprint())
+    world.converge()
+    world.becomes(state=DesiredState.SUSPENDED)
+    world.round()
+    world._see(world.owned["web"], suspenders=())
+    assert judged(world).conditions[1].message == "waits for web service web to stop"
+
+
+@pytest.mark.parametrize(
+    ("phase", "synced", "stuck"),
+    [
+        (Phase.DEGRADED, Reason.IN_SYNC, True),
+        (Phase.UPDATING, Reason.REFUSED, True),
+        (Phase.UPDATING, Reason.WAITING, False),
+        (Phase.READY, Reason.IN_SYNC, False),
+    ],
+)
+def test_a_tenant_that_cannot_go_on_by_itself_is_failing(phase, synced, stuck):
+    assert failing(phase, synced) is stuck
 
 
 def test_purged_is_the_end():

@@ -102,22 +102,21 @@ def test_a_variable_whose_secret_lost_its_value_stays_as_it_is():
     world.gives(KEY="k")
     world.converge()
     world.secrets.clear()
-    world.becomes(display_name="other")
-    world.converge()
+    world.becomes(overrides={"web": {"plan": "pro"}})
+    assert world.converge() == [], "nothing goes out without its secret"
     assert world.env[world.owned["web"].id]["KEY"] == "k"
-    assert (WaitReason.DEPENDENCY, "the values of KEY") in waits(world)
     assert (WaitReason.SECRET, "secret KEY (web) has no value") in waits(world)
 
 
 def test_a_secret_file_whose_value_is_unknown_stays_as_it_is():
-    world = up(service())
-    world.revises(blueprint(service(), files={"web": {"f": "${secrets.KEY}"}}))
-    world.gives(KEY="k")
-    world.converge()
-    world.secrets.clear()
+    world = up(service(), files={"web": {"f": "as it was"}})
+    world.revises(blueprint(service(), service("api"), files={"web": {"f": "${host.api}"}}))
+    world.said = {"conflicts": {"api": observed(component="api", id="foreign")}}
     assert world.converge() == []
-    assert world.files[world.owned["web"].id] == {"f": "k"}
+    assert world.files[world.owned["web"].id] == {"f": "as it was"}
     assert (WaitReason.DEPENDENCY, "the values of secret files") in waits(world)
+    world.said = {}
+    assert verbs(world.converge()) == ["create", "set-files", "deploy"]
 
 
 def test_a_late_variable_is_set_once_the_circle_is_closed_and_deployed_once():
@@ -207,6 +206,12 @@ def test_a_group_that_is_not_named_any_more_is_unlinked_deleted_and_the_service_
     assert world.plan().empty
 
 
+def test_a_group_that_somebody_unlinked_before_it_was_no_longer_named_needs_no_call():
+    world = up(service(groups=("shared",)), groups=[env_group(A="1")])
+    world.human("shared", links=[])
+    assert after(world, service(), groups=[env_group(A="1")]) == []
+
+
 def test_a_new_link_to_a_group_needs_a_deploy():
     world = up(service(), groups=[env_group(A="1")])
     assert verbs(after(world, service(groups=("shared",)), groups=[env_group(A="1")])) == ["link-group", "deploy"]
@@ -278,6 +283,10 @@ def test_autoscaling_somebody_turned_on_takes_a_named_count_away_and_is_drift():
     world = up(service(numInstances=2))
     world.human("web", autoscaling={"min": 1, "max": 9, "cpu": 50, "memory": None})
     assert verbs(world.converge()) == ["remove-autoscaling"]
+    told = up(service(numInstances=2), drift=DriftPolicy.REPORT)
+    told.human("web", autoscaling={"min": 1, "max": 9, "cpu": 50, "memory": None})
+    assert told.converge() == []
+    assert told.plan().unhealed == ("web: autoscaling none -> 1 to 9 at cpu 50 %",)
     other = up(service())
     other.human("web", autoscaling={"min": 1, "max": 9, "cpu": 50, "memory": None}, numInstances=4)
     assert other.plan().empty, "neither is named by the spec"

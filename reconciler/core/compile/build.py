@@ -83,14 +83,15 @@ class _Build:
         for part in scope.value(value, path, secrets_allowed=False):
             if isinstance(part, str):
                 texts.append(part)
-            elif isinstance(part, Live):
-                if part.component == key:
-                    remedy = "name another component, or use an env variable"
-                    self.problems.append(
-                        Problem(path=path, message="names its own address before it exists", remedy=remedy)
-                    )
-                self.fixed.setdefault(key, set()).add(part.component)
-                texts.append(self.live(part.component, part.attribute) or _HOLE)
+                continue
+            assert isinstance(part, Live), "secrets are refused here"
+            if part.component == key:
+                remedy = "name another component, or use an env variable"
+                self.problems.append(
+                    Problem(path=path, message="names its own address before it exists", remedy=remedy)
+                )
+            self.fixed.setdefault(key, set()).add(part.component)
+            texts.append(self.live(part.component, part.attribute) or _HOLE)
         if command:
             self._shell_safe(scope, value, path)
         return "".join(texts)

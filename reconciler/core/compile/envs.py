@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from reconciler.core.compile.expressions import Scope
 from reconciler.core.errors import Problem, shown
@@ -11,14 +12,7 @@ from reconciler.core.template import Asked, Component, EnvForm, FromDatabase, Fr
 from reconciler.core.values import Live, SecretRef, Value
 
 POSTGRES_PORT = "5432"
-DATABASE_PROPERTIES = {
-    "connectionString": "connectionString",
-    "connectionPoolString": "connectionPoolString",
-    "host": "host",
-    "user": "user",
-    "password": "password",
-    "database": "database",
-}
+DATABASE_PROPERTIES = frozenset({"connectionString", "connectionPoolString", "host", "user", "password", "database"})
 KEY_VALUE_PROPERTIES = frozenset({"connectionString", "host", "port", "hostport"})
 SERVICE_PROPERTIES = frozenset({"host", "port", "hostport"})
 PLATFORM_VARIABLES = {
@@ -103,6 +97,8 @@ class Environment:
                 return self._from_database(key, name, target, prop)
             case FromService(target, prop, copied):
                 return self._from_service(key, name, target, prop, copied)
+            case _:
+                assert_never(form)
 
     def _from_database(self, key: str, name: str, target: str, prop: str) -> Value:
         found = self._target(key, name, target, "fromDatabase", (Kind.POSTGRES,))
@@ -110,10 +106,7 @@ class Environment:
             return ("",)
         if prop == "port":
             return (POSTGRES_PORT,)
-        if prop not in DATABASE_PROPERTIES:
-            known = ", ".join([*DATABASE_PROPERTIES, "port"])
-            self._problem(key, name, "a database has no such property", f"use one of: {known}", prop)
-            return ("",)
+        assert prop in DATABASE_PROPERTIES, "the language knows no other"
         return (Live(found.key, prop),)
 
     def _from_service(self, key: str, name: str, target: str, prop: str, copied: str) -> Value:

@@ -76,8 +76,5 @@ def _sorted(graph: Mapping[str, set[str]]) -> tuple[str, ...]:
     """Topological order that keeps the template's order where it can (the graph has no circle)."""
     done: dict[str, None] = {}
     while len(done) < len(graph):
-        for key, needs in graph.items():
-            if key not in done and needs <= done.keys():
-                done[key] = None
-                break
+        done[next(key for key, needs in graph.items() if key not in done and needs <= done.keys())] = None
     return tuple(done)

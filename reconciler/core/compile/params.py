@@ -1,6 +1,7 @@
 """Checks what a tenant says against the parameters its Blueprint declares, and fills in defaults."""
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from reconciler.core.errors import Problem, shown
 from reconciler.core.spec import BlueprintSpec, Param, ParamType, TenantSpec
@@ -25,6 +26,8 @@ def fits(param: Param, value: Json) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case ParamType.NUMBER:
             return isinstance(value, int | float) and not isinstance(value, bool)
+        case _:
+            assert_never(param.type)
 
 
 def effective(blueprint: BlueprintSpec, tenant: TenantSpec, problems: list[Problem]) -> dict[str, Json]:
