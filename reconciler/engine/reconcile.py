@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 
 from reconciler.core import guard
 from reconciler.core.actions import Action, Verb, Wait, WaitReason
+from reconciler.core.errors import Gone, RenderError
 from reconciler.core.health import HealthState, judge
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import DATASTORES, SERVICES, Bucket
+from reconciler.core.observed import Observed
 from reconciler.core.plan import Plan, View, make_plan
+from reconciler.core.plan.view import LOOKS_TO_BE_GONE
 from reconciler.core.spec import DesiredState
 from reconciler.core.status import Event, Phase, Reason
 from reconciler.core.values import Sensitive
@@ -21,6 +24,7 @@ from reconciler.ports import Brake, Claim, Record, Throttle, Verdict, WakeClass
 
 MASS_WINDOW = timedelta(hours=1)
 """Within this world time plans that nobody asked for are counted over all tenants."""
+HTTP_ERROR = 400
 FOLLOWING = frozenset({Verb.RUN_JOB, Verb.DEPLOY})
 """Effects that follow from earlier ones of ours, not from a change."""
 
@@ -45,6 +49,7 @@ class Pass:
     ended: dict[str, datetime] = field(default_factory=dict)
     probe: tuple[str, int | None] | None = None
     struck: set[str] = field(default_factory=set)
+    left: dict[str, bool] = field(default_factory=dict)
 
 
 class Reconciler:
@@ -71,6 +76,9 @@ class Reconciler:
         ports, record = self._ports, run.record
         settled = await settle.settle(ports, run.claim, record.operations, run.owned)
         run.owned |= {row.component: row for row in settled.owned}
+        for row in settled.gone:
+            run.owned.pop(row.component, None)
+            run.ended[row.id] = ports.clock.now()
         run.events += settled.events
         run.open = settled.waits
         if settled.again_at:
@@ -92,7 +100,25 @@ class Reconciler:
         run.owned = looked.owned
         run.record = replace(record, exported=await refresh.exported(ports, record, run.owned))
         run.desired = wanted.compiled(record, run.owned)
+        await self._forget_gone(run)
         await self._secrets(run)
+
+    async def _forget_gone(self, run: Pass) -> None:
+        """Let rows go that are proved absent and wanted by nobody: purged, or no longer in the Blueprint."""
+        stack, now = run.desired.stack, self._ports.clock.now()
+        purging = run.record.purge_at is not None and (run.record.purge_at <= now or run.record.purge_mode == "now")
+        gone = [
+            row
+            for row in run.owned.values()
+            if row.absent_looks >= LOOKS_TO_BE_GONE
+            and row.component not in run.open
+            and (purging or (stack is not None and row.component not in stack.resources))
+        ]
+        if not gone:
+            return
+        await self._ports.store.save_owned(run.claim, (), [row.id for row in gone])
+        run.ended |= {row.id: now for row in gone}
+        run.owned = {key: row for key, row in run.owned.items() if row not in gone}
 
     async def _orphan(self, run: Pass) -> None:
         """Forget the stack and leave it running: its rows go, nothing is sent."""
@@ -116,7 +142,7 @@ class Reconciler:
     async def _plan(self, run: Pass) -> None:
         """Make the plan anew and put every stop on it that is in force."""
         ports = self._ports
-        strangers = await wanted.conflicts(ports, run.desired, run.owned)
+        strangers = await self._standing(run, await wanted.conflicts(ports, run.desired, run.owned))
         run.view = wanted.view_of(ports, run.record, run.desired, run.owned, strangers, run.open)
         plan = make_plan(run.view)
         plan = replace(plan, actions=tuple(self._stopped(run, action) for action in plan.actions))
@@ -131,6 +157,17 @@ class Reconciler:
             ports.telemetry.guarded(name)
         run.struck |= set(struck)
         run.plan = plan
+
+    async def _standing(self, run: Pass, strangers: Mapping[str, Observed]) -> dict[str, Observed]:
+        """Look, once a pass, whether those who bear our names are still there: nobody else would notice that they left."""
+        for one in strangers.values():
+            if one.id not in run.left:
+                try:
+                    await self._ports.render.get(one.kind, one.id)
+                    run.left[one.id] = False
+                except Gone:
+                    run.left[one.id] = True
+        return {key: one for key, one in strangers.items() if not run.left[one.id]}
 
     def _stops(self, run: Pass) -> list[Wait]:
         """Answer what stands before every effect of this tenant: hold, brake, no picture of Render yet."""
@@ -184,6 +221,8 @@ class Reconciler:
                     continue
                 acted = await act(ports, run.claim, action, run.owned, run.desired.lookup(run.owned))
                 done += self._take(run, action, acted)
+                if acted.ending is Ending.STALE_VIEW:
+                    await self._look_again(run, action)
                 if acted.ending is not Ending.DONE or action.verb is Verb.CREATE:
                     busy.add(action.component)
             run.desired = replace_compiled(run)
@@ -197,6 +236,19 @@ class Reconciler:
         if settled:
             await ports.store.save_owned(run.claim, settled)
             run.owned |= {row.component: row for row in settled}
+
+    async def _look_again(self, run: Pass, action: Action) -> None:
+        """Look at what a call found other than we thought, so that the next plan knows."""
+        row = run.owned.get(action.component)
+        try:
+            if action.verb is Verb.CREATE:
+                await refresh.look_for(self._ports, action.kind, action.name)
+            elif row is not None:
+                run.owned[action.component] = await refresh.look_again(self._ports, run.claim, row)
+        except RenderError as error:
+            self._ports.telemetry.problem(
+                "look_failed", tenant=run.claim.tenant, component=action.component, error=str(error)
+            )
 
     def _unasked(self, run: Pass) -> bool:
         """Say whether this tenant, settled before, got a plan although nobody changed or asked anything."""
@@ -275,6 +327,8 @@ class Reconciler:
         )
         if url and up:
             run.probe = (url, await refresh.probe(self._ports, url.rstrip("/") + stack.ready_path))
+            if run.probe[1] is None or run.probe[1] >= HTTP_ERROR:
+                run.owned |= await refresh.failures(self._ports, run.claim, run.owned)
 
 
 def _reconnected(record: Record, action: Action) -> Record:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from reconciler.core import diff, resolve
 from reconciler.core.errors import Gone, RenderError
@@ -18,6 +19,7 @@ from reconciler.ports import Claim, Record
 
 DETAILED = SERVICES | {Kind.ENV_GROUP, Kind.POSTGRES}
 """Kinds of which lists do not show everything."""
+Item = TypeVar("Item")
 STEP_S = 4.0
 """What moved within so many world seconds of a look of ours, or of a deploy's start or end, is explained by it."""
 EVENTS_KEPT = timedelta(hours=24)
@@ -168,7 +170,7 @@ async def _look_deploy(ports: Ports, result: Refreshed, row: Owned) -> bool:
     live = row.observed.updated_at if row.observed else None
     if newest.state is not DeployState.PROGRESSING and live is not None and _explains(newest, live):
         known = replace(known, updated_at=live)
-    other = before is not None and bool(before.id) and before.id != newest.id
+    other = before is not None and bool(before.id) and before.id != newest.id and not _older(newest, before)
     if other and newest.state is DeployState.LIVE:
         known = replace(known, failure="")
     if known != row.known:
@@ -182,18 +184,27 @@ def _explains(deploy: Deploy, stamp: datetime) -> bool:
     return any(abs((stamp - at).total_seconds()) <= STEP_S for at in times)
 
 
+def _older(seen: Deploy, than: Deploy) -> bool:
+    """Say whether a look shows a deploy from before the one we know: a read that lags behind."""
+    return seen.created_at is not None and than.created_at is not None and seen.created_at < than.created_at
+
+
 def _newer(known: Known, seen: Deploy) -> Deploy:
     """Keep waiting for a deploy that was queued without an id, until a newer one than the old newest shows up."""
-    asked = known.deploy_asked_at
-    waiting = known.deploy is not None and not known.deploy.id
+    before, asked = known.deploy, known.deploy_asked_at
+    if before is None:
+        return seen
+    if before.id:
+        return before if before.id != seen.id and _older(seen, before) else seen
     too_old = asked is not None and seen.created_at is not None and seen.created_at < asked - timedelta(minutes=2)
-    finished = seen.state is not DeployState.PROGRESSING
-    return known.deploy if waiting and too_old and finished and known.deploy is not None else seen
+    return before if too_old and seen.state is not DeployState.PROGRESSING else seen
 
 
 async def _deep_check(ports: Ports, claim: Claim, result: Refreshed, row: Owned) -> None:
     try:
         detail = await ports.render.detail(row.kind, row.id)
+        if _lacks(row.known, detail):  # absence is seen twice before anything follows from it
+            detail = _either(detail, await ports.render.detail(row.kind, row.id))
     except Gone:
         await _miss(ports, result, row)
         return
@@ -207,6 +218,65 @@ async def _deep_check(ports: Ports, claim: Claim, result: Refreshed, row: Owned)
     if row.kind in SERVICES:
         known = replace(known, failure=await _failure(ports, replace(row, known=known)))
     result.put(replace(row, observed=observed, known=known))
+
+
+def _lacks(known: Known, detail: Detail) -> bool:
+    """Say whether a look misses something that was there at the last one."""
+    pairs = (
+        (known.env, detail.env),
+        (known.files, detail.files),
+        ({one.name for one in known.domains}, None if detail.domains is None else {d.name for d in detail.domains}),
+        (known.headers, detail.headers),
+        (known.routes, detail.routes),
+    )
+    return any(now is not None and any(one not in now for one in before) for before, now in pairs)
+
+
+def _either(first: Detail, second: Detail) -> Detail:
+    """Answer what either of two looks saw; a list whose order counts is the longer one, the newer if equal."""
+    return replace(
+        second,
+        env=None if second.env is None else {**(first.env or {}), **second.env},
+        files=None if second.files is None else {**(first.files or {}), **second.files},
+        domains=_longer(first.domains, second.domains),
+        headers=_longer(first.headers, second.headers),
+        routes=_longer(first.routes, second.routes),
+    )
+
+
+def _longer(first: tuple[Item, ...] | None, second: tuple[Item, ...] | None) -> tuple[Item, ...] | None:
+    return first if first is not None and len(first) > len(second or ()) else second
+
+
+async def look_again(ports: Ports, claim: Claim, row: Owned) -> Owned:
+    """Read one object anew after a call found it other than we thought."""
+    result = Refreshed(owned={row.component: row})
+    await _look(ports, result, row)
+    row = result.owned[row.component]
+    if not row.absent_looks and row.kind in DETAILED:
+        await _deep_check(ports, claim, result, row)
+    if result.changed:
+        await ports.store.save_owned(claim, [result.owned[row.component]])
+    return result.owned[row.component]
+
+
+async def look_for(ports: Ports, kind: Kind, name: str) -> None:
+    """Take into the shared picture whoever bears a name that a create found taken."""
+    found, now = await ports.render.find(kind, name), ports.clock.now()
+    await ports.store.observe(found, (), now, now)
+
+
+async def failures(ports: Ports, claim: Claim, owned: Mapping[str, Owned]) -> dict[str, Owned]:
+    """Ask which servers of a stack that does not answer have failed; answers the rows that now say so."""
+    found: dict[str, Owned] = {}
+    for row in owned.values():
+        if row.kind in SERVICES and not row.absent_looks:
+            failure = await _failure(ports, row)
+            if failure != row.known.failure:
+                found[row.component] = replace(row, known=replace(row.known, failure=failure))
+    if found:
+        await ports.store.save_owned(claim, list(found.values()))
+    return found
 
 
 async def _failure(ports: Ports, row: Owned) -> str:

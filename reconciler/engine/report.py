@@ -62,7 +62,7 @@ class Facts:
 
 def wait_of(action: Action, acted: Acted, tenant: str) -> Wait:
     """Say in a wait why an action did not go through."""
-    what = f"{action.verb} of {action.component}"
+    what = f"{action.verb} of {action.component.removeprefix('@')}"
     you = ""
     match acted.ending:
         case Ending.THROTTLED:
@@ -199,7 +199,7 @@ def _purged(facts: Facts) -> bool:
     if record.purge_at is None:
         return False
     over = facts.view.purge or record.purge_mode == "orphan"
-    return over and not facts.view.owned and not record.operations and not facts.plan.actions
+    return over and not facts.view.owned and not facts.view.open and not facts.plan.actions
 
 
 def _probe_since(facts: Facts, now: datetime) -> datetime:
@@ -280,8 +280,8 @@ def _next(
     check = refresh.next_check(ports, facts.view.owned.values())
     if check is not None:
         candidates.append((max(check, now), WakeClass.DRIFT))
-    if facts.record.purge_at is not None and status.phase is not Phase.DELETED:
-        candidates.append((max(facts.record.purge_at, now), WakeClass.SETTLE))
+    if facts.record.purge_at is not None and facts.record.purge_at > now and status.phase is not Phase.DELETED:
+        candidates.append((facts.record.purge_at, WakeClass.SETTLE))
     if facts.failed:
         candidates.append((now + schedule.backoff(pace, facts.claim.failures + 1, chance), WakeClass.RETRY))
     if facts.view.state is DesiredState.RUNNING or facts.view.purge or status.phase is Phase.SUSPENDING:

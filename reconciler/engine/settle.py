@@ -21,10 +21,11 @@ SKEW = timedelta(seconds=5)
 
 @dataclass(slots=True)
 class Settled:
-    """What settling found: components that must wait, rows gained, components to read anew, events."""
+    """What settling found: components that must wait, rows gained and gone, components to read anew, events."""
 
     waits: dict[str, Wait] = field(default_factory=dict)
     owned: list[Owned] = field(default_factory=list)
+    gone: list[Owned] = field(default_factory=list)
     stale: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
     again_at: datetime | None = None
@@ -46,7 +47,7 @@ async def settle(ports: Ports, claim: Claim, operations: Sequence[Operation], ow
         if operation.state is OperationState.PLANNED:
             await _close(ports, claim, operation, OperationState.NEVER_HAPPENED, "was never sent")
         elif operation.verb == Verb.CREATE:
-            await _settle_create(ports, claim, operation, owned.get(operation.component), result)
+            await _settle_create(ports, claim, operation, owned, result)
         else:
             await _settle_other(ports, claim, operation, owned, result)
     return result
@@ -78,7 +79,7 @@ async def _candidates(ports: Ports, operation: Operation) -> list[Observed]:
 
 
 async def _settle_create(
-    ports: Ports, claim: Claim, operation: Operation, before: Owned | None, result: Settled
+    ports: Ports, claim: Claim, operation: Operation, owned: Mapping[str, Owned], result: Settled
 ) -> None:
     found = await _candidates(ports, operation)
     what = label(operation.kind, operation.component)
@@ -90,7 +91,7 @@ async def _settle_create(
         )
         return
     if found:
-        await _adopt(ports, claim, operation, before, found[0], result)
+        await _adopt(ports, claim, operation, owned, found[0], result)
         return
     sent = operation.sent_at or ports.clock.now()
     message = f"create of {operation.name} got no answer at {sent:%H:%M:%S}. Looked: not there"
@@ -111,7 +112,7 @@ async def _settle_create(
 
 
 async def _adopt(
-    ports: Ports, claim: Claim, operation: Operation, before: Owned | None, found: Observed, result: Settled
+    ports: Ports, claim: Claim, operation: Operation, owned: Mapping[str, Owned], found: Observed, result: Settled
 ) -> None:
     """Take what was found into the inventory, in place of the lost object that it was made to replace."""
     now = ports.clock.now()
@@ -127,7 +128,7 @@ async def _adopt(
             message="found by look-up",
             observed=[one.observed for one in made if one.observed],
             owned=made,
-            forgotten=[before.id] if before is not None and before.id != found.id else [],
+            forgotten=[old.id for one in made if (old := owned.get(one.component)) is not None and old.id != one.id],
         ),
         now,
     )
@@ -166,8 +167,13 @@ async def _settle_other(
         return
     happened = await _happened(ports, operation, row, result)
     state = OperationState.SUCCEEDED if happened else OperationState.NEVER_HAPPENED
-    await _close(ports, claim, operation, state, "compared with what Render shows")
-    result.stale.add(operation.component)
+    gone = happened and operation.verb == Verb.DELETE  # asked for, and now 404 or 410: that is the proof
+    settlement = Settlement(state=state, message="compared with what Render shows", forgotten=(row.id,) if gone else ())
+    await ports.store.settle_operation(claim, operation.id, settlement, ports.clock.now())
+    if gone:
+        result.gone.append(row)
+    else:
+        result.stale.add(operation.component)
 
 
 async def _happened(ports: Ports, operation: Operation, row: Owned, result: Settled) -> bool:
