@@ -79,9 +79,7 @@ replay: install ## the recorded traffic of Render against the simulator, printed
 	$(PYTEST) -m replay --capture=no $(ARGS)
 
 psql: install ## SQL on the database of `make run`; ROLE=signup for the other role (ARGS="-c 'SELECT 1'")
-	@url="$$($(BIN)/reconciler url $(ROLE))" && \
-	psql="$$($(BIN)/python -c 'from reconciler.postgres import embedded; print(embedded.psql_path())')" && \
-	exec "$$psql" "$$url" $(ARGS)
+	@exec $(BIN)/reconciler psql --role $(ROLE) $(ARGS)
 
 audit: install ## known vulnerabilities of what is locked (asks the advisory databases)
 	$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip

@@ -157,14 +157,6 @@ class Settings(BaseSettings):
     """Nothing is sent this close to the edge of a rate-limit window, world seconds: clocks and networks are not
     exact."""
 
-    deploy_deadline_s: float = Field(default=3 * 3600, gt=0)
-    """How long a deploy may take before the tenant is Degraded, world seconds. Render itself gives a build 120 minutes,
-    a pre-deploy 30 and going live 15, so nothing that can still succeed is given up."""
-
-    datastore_deadline_s: float = Field(default=1800, gt=0)
-    """How long a Postgres or Key Value may be created or restarted before the tenant is Degraded, world seconds; 30 to
-    51 seconds were seen."""
-
     # ------------------------------------------------------------ guards
 
     deletes_per_10min: int = Field(default=20, ge=0)
@@ -179,11 +171,6 @@ class Settings(BaseSettings):
 
     mass_change_min: int = Field(default=10, ge=1)
     """Below so many tenants the share above is not judged: two of ten is not a mass."""
-
-    # ------------------------------------------------------------ costs
-
-    hours_per_month: float = Field(default=730, gt=0)
-    """Hours in the month that a monthly price means: 365 days x 24 / 12."""
 
     # ------------------------------------------------------------ logs
 

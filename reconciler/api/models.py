@@ -119,7 +119,7 @@ def window_of(text: str, now: datetime) -> tuple[datetime, datetime]:
     """
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     if text == "month":
-        return month, now
+        return month, (month + timedelta(days=32)).replace(day=1)
     if text == "lastmonth":
         return (month - timedelta(days=1)).replace(day=1), month
     lasts = duration_of(text)

@@ -54,6 +54,7 @@ async def _record(wiring: Wiring, name: str, columns: Mapping[str, Json] | None)
         created_at=now,
         generation_at=now,
         swept_at=now,
+        secrets=await wiring.store.shared_secrets(row.name),
     )
 
 

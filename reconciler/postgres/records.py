@@ -171,6 +171,12 @@ class Records(Adapter):
             rows = await (await connection.execute(SQL["unowned"], key)).fetchall()
         return [read_observed(row["observed"], row["seen_at"]) for row in rows]
 
+    async def shared_secrets(self, blueprint: str) -> dict[SecretRef, Sensitive]:
+        """Answer the secrets that all tenants of a Blueprint share, for planning one that does not exist yet."""
+        async with self.session() as connection:
+            found, _ = await self._read_secrets(connection, "", blueprint)
+        return found
+
     async def put_secrets(self, tenant: str, generated: Mapping[str, Sensitive]) -> Mapping[str, Sensitive]:
         """Keep generated secrets, never replacing one that exists; answer what is kept."""
         kept: dict[str, Sensitive] = {}

@@ -185,7 +185,7 @@ def test_a_body_as_deep_as_a_spec_is_read():
 
 def test_windows_of_costs():
     month = datetime(2026, 3, 1, tzinfo=UTC)
-    assert models.window_of("month", NOW) == (month, NOW)
+    assert models.window_of("month", NOW) == (month, datetime(2026, 4, 1, tzinfo=UTC))
     assert models.window_of("lastmonth", NOW) == (datetime(2026, 2, 1, tzinfo=UTC), month)
     assert models.window_of("7d", NOW) == (NOW - timedelta(days=7), NOW)
     pair = "2026-01-01T00:00:00Z,2026-02-01T00:00:00+01:00"
