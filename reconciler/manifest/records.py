@@ -126,7 +126,7 @@ def _set(data: dict[str, Json], steps: list[str], text: str) -> None:
         inner = dict(dict_of(here.get(step)))
         here[step] = inner
         here = inner
-    is_text = keeps_text(tuple(steps))
+    is_text = keeps_text(tuple(steps)) or steps[:2] == ["metadata", "labels"]
     parsed = parse_all(text, file="--set", verbatim=lambda path: is_text)
     here.pop(steps[-1], None)
     if parsed:
