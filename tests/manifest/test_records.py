@@ -270,6 +270,10 @@ def test_a_setting_changes_one_field(settings, changed):
     assert manifest.with_settings(COLUMNS, settings) == {**COLUMNS, **changed}
 
 
+def test_a_label_set_on_the_command_line_stays_text():
+    assert manifest.with_settings(COLUMNS, ["labels.trial=yes"])["labels"]["trial"] == "yes"
+
+
 def test_settings_reach_into_details_and_keep_text():
     before = {**COLUMNS, "details": {**COLUMNS["details"]}}
     columns = manifest.with_settings(before, ["env.worker.V=1.10", "env.api.DEBUG=off", "domains.web=[a.example.com]"])
@@ -281,10 +285,6 @@ def test_settings_reach_into_details_and_keep_text():
 
 
 @pytest.mark.parametrize("setting", ["tier", "=x", "teir=pro", "priority=high", "tier=[", "name=x"])
-def test_a_label_set_on_the_command_line_stays_text():
-    assert manifest.with_settings(COLUMNS, ["labels.trial=yes"])["labels"]["trial"] == "yes"
-
-
 def test_a_setting_that_makes_no_sense_is_refused(setting):
     with pytest.raises(Invalid):
         manifest.with_settings(COLUMNS, [setting])
