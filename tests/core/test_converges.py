@@ -29,7 +29,7 @@ from tests.core.builders import (
 from tests.core.world import World
 
 MANY = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 SORTS = ("web", "pserv", "worker", "cron", "static")
 

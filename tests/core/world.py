@@ -301,7 +301,7 @@ class World:
 def answered(kind, fields, name):
     """Render's spelling of fields it was sent (Render API 3.5, 3.8, 3.13.3, 3.14)."""
     said = {key: value for key, value in fields.items() if value != ""}
-    if said.get("plan") in PLAN_NAMES and kind not in (Kind.KEY_VALUE,):
+    if said.get("plan") in PLAN_NAMES and (kind in SERVICES or str(said["plan"]).startswith("basic")):
         said["plan"] = PLAN_NAMES[said["plan"]]
     if said.get("ipAllowList") == []:
         said["ipAllowList"] = None
