@@ -146,7 +146,7 @@ def verdict(ports: Ports, facts: Facts, chance: float) -> Verdict:
     """Answer what to record of a pass."""
     record, view, now = facts.record, facts.view, ports.clock.now()
     keys = [*(view.stack.resources if view.stack else ()), *sorted(view.owned)]
-    health = {key: judge(view.live(key), now) for key in dict.fromkeys(keys)}
+    health = {key: judge(view.owned.get(key), now) for key in dict.fromkeys(keys)}
     purged = record.purged or _purged(facts)
     status = build_status(
         Findings(

@@ -64,14 +64,12 @@ class Plan:
     """What would be done now, in order. `drift` lists differences nobody asked for, healed or not.
 
     `waits` stand before the whole tenant. Prices are US dollars a month, None when a price is unknown.
-    `forget` lists inventory rows to drop without any effect (orphaned, or proved gone and no longer wanted).
     """
 
     actions: tuple[Action, ...] = ()
     drift: tuple[str, ...] = ()
     unhealed: tuple[str, ...] = ()
     waits: tuple[Wait, ...] = ()
-    forget: tuple[str, ...] = ()
     usd_before: Decimal | None = None
     usd_after: Decimal | None = None
     eta_s: float | None = None
@@ -80,7 +78,7 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Say whether there is nothing to do and nothing to wait for."""
-        return not self.actions and not self.waits and not self.forget
+        return not self.actions and not self.waits
 
     @property
     def creates(self) -> int:
