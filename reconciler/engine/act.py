@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -104,8 +104,7 @@ async def _succeeded(
 ) -> Acted:
     now = ports.clock.now()
     rows, seen = rows_after(action, owned, reply, sent_at)  # its deploy is younger than this, however late the reply
-    before = owned.get(action.component)
-    replaced = [before.id] if action.verb is Verb.CREATE and before is not None else []
+    replaced = _replaced(owned, rows) if action.verb is Verb.CREATE else []
     await ports.store.settle_operation(
         claim,
         operation,
@@ -126,6 +125,11 @@ async def _succeeded(
     if action.verb in LOOK_AFTER and rows:
         return await _look(ports, claim, rows)
     return Acted(ending=Ending.DONE, owned=tuple(rows))
+
+
+def _replaced(owned: Mapping[str, Owned], made: Sequence[Owned]) -> list[str]:
+    """Name the lost objects whose places a create has filled: a project's environment goes and comes with it."""
+    return [old.id for row in made if (old := owned.get(row.component)) is not None and old.id != row.id]
 
 
 def rows_after(

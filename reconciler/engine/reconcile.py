@@ -159,7 +159,7 @@ class Reconciler:
         run.plan = plan
 
     async def _standing(self, run: Pass, strangers: Mapping[str, Observed]) -> dict[str, Observed]:
-        """Look, once a pass, whether those who bear our names are still there: nobody else would notice that they left."""
+        """Look, once a pass, whether those who bear our names are still there: nobody else would notice they left."""
         for one in strangers.values():
             if one.id not in run.left:
                 try:

@@ -178,7 +178,8 @@ async def test_rules_of_a_static_site_are_put_back_and_foreign_ones_kept(world: 
     }
     assert [(one["source"], one["destination"]) for one in live["routes"]] == [("/a", "/b"), ("/z", "/y")]
     row = await world.tenant("acme")
-    assert row.status is not None and len(row.status.drift) == 2, row.status.drift
+    assert row.status is not None
+    assert len(row.status.drift) == 2, row.status.drift
     assert await told(world, "Healed", "site")
     await no_effort(world)
 

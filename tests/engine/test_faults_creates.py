@@ -10,13 +10,7 @@ COUNTED = ("services", "postgres", "key_values", "env_groups", "projects", "envi
 
 
 async def open_operations(world: World) -> int:
-    async with world.wiring.pool.connection() as connection:
-        row = await (
-            await connection.execute(
-                "SELECT count(*) AS n FROM reconciler.operations WHERE state IN ('planned', 'sent', 'unknown')"
-            )
-        ).fetchone()
-    return row["n"] if isinstance(row, dict) else row[0]
+    return (await world.wiring.store.backlog(await world.now())).unknown_operations
 
 
 async def birth(world: World, blueprint: str, name: str) -> None:
