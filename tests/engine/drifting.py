@@ -1,8 +1,5 @@
 """What the drift tests share: Blueprints that a person can meddle with, and hands to let the operator find out."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from tests.engine.documents import tenant
 from tests.engine.world import ACTOR, World
 
@@ -123,22 +120,7 @@ async def told(world: World, reason: str, component: str = "", name: str = "acme
     return [(one.message, one.count) for one in events if one.reason == reason and component in ("", one.component)]
 
 
-async def until(
-    world: World, true: Callable[[dict[str, Any]], bool], *, kind: str, name: str, within_s: float = 7200.0
-) -> None:
-    """Run until something is true of a live object."""
-
-    async def there() -> bool:
-        found = [one for one in (await world.simulator.truth())[kind] if one["name"] == name]
-        return bool(found) and true(found[0])
-
-    await world.run(there, within_s=within_s, step_s=30.0)
-
-
 async def no_effort(world: World) -> None:
     """Assert that nothing is written any more, whoever asks, and that nobody was throttled."""
     assert await world.quiet() == []
     assert (await world.simulator.truth())["throttled"] == 0
-
-
-Check = Callable[[], Awaitable[bool]]
