@@ -162,5 +162,7 @@ def _route_libraries(level: str) -> None:
             logger = logging.getLogger(name)
             logger.handlers = []
             logger.propagate = True
+            logger.disabled = False
+            logger.setLevel(logging.NOTSET)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.DEBUG if level.lower() == "debug" else logging.WARNING)

@@ -1,8 +1,11 @@
 """A whole operator in virtual time: real Postgres, the simulator over real HTTP with a stepped clock, no sleeping."""
 
 import asyncio
+import functools
+import itertools
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -26,6 +29,7 @@ from reconciler.settings import Settings
 
 ACTOR = Actor(name="test", via="cli")
 KEY = "rnd_test"
+_worlds = itertools.count(1)
 
 
 @dataclass
@@ -66,7 +70,17 @@ def start_simulator(tmp: Path, *, arguments: tuple[str, ...] = ("--frozen",)) ->
     port = _free_port()
     log = (tmp / "simulator.log").open("ab")
     process = subprocess.Popen(
-        [sys.executable, "-m", "reconciler.simulator", "--port", str(port), "--seed", "7", "--exit-with-parent", *arguments],
+        [
+            sys.executable,
+            "-m",
+            "reconciler.simulator",
+            "--port",
+            str(port),
+            "--seed",
+            "7",
+            "--exit-with-parent",
+            *arguments,
+        ],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -139,7 +153,9 @@ class World:
         await rollout.advance(worker.ports, worker.owner)
         return sum(await asyncio.gather(*(one.turn() for one in self.workers)))
 
-    async def run(self, until: Callable[[], Awaitable[bool]], *, within_s: float = 4 * 3600, step_s: float = 10.0) -> None:
+    async def run(
+        self, until: Callable[[], Awaitable[bool]], *, within_s: float = 4 * 3600, step_s: float = 10.0
+    ) -> None:
         """Turn and step until a condition holds; fails with everybody's status when it does not in time."""
         spent = 0.0
         while True:
@@ -157,7 +173,11 @@ class World:
         """Run until these tenants (or all) have a phase at their present generation."""
 
         async def there() -> bool:
-            rows = [row for row in (await self.registry.list_tenants(include_purged=True)).rows if not names or row.name in names]
+            rows = [
+                row
+                for row in (await self.registry.list_tenants(include_purged=True)).rows
+                if not names or row.name in names
+            ]
             return bool(rows) and all(
                 row.fresh and row.status is not None and row.status.phase == phase and synced(row) for row in rows
             )
@@ -189,11 +209,16 @@ class World:
         lines = []
         for row in (await self.registry.list_tenants(include_purged=True)).rows:
             status = row.status
-            lines.append(f"{row.name} fresh={row.fresh} {status.phase if status else '-'} {status.why if status else ''}")
+            lines.append(
+                f"{row.name} fresh={row.fresh} {status.phase if status else '-'} {status.why if status else ''}"
+            )
             if status:
                 lines += [f"   {c.type} {c.status} {c.reason} {c.message}" for c in status.conditions]
                 lines += [f"   {c.component} {c.state}" for c in status.components]
-            lines += [f"   event {e.reason} {e.component} {e.message} x{e.count}" for e in await self.registry.events(row.name)]
+            lines += [
+                f"   event {e.reason} {e.component} {e.message} x{e.count}"
+                for e in await self.registry.events(row.name)
+            ]
         return "\n".join(lines)
 
     async def apply(self, text: str) -> None:
@@ -225,15 +250,24 @@ def synced(row: TenantRow) -> bool:
     return row.status.conditions[1].status == "True" or row.status.you != "nothing to do"
 
 
+@functools.cache
+def shared_simulator() -> tuple[subprocess.Popen[bytes], str]:
+    """The one simulator of this test process; it ends with it. Each world begins with an empty workspace in it."""
+    return start_simulator(Path(tempfile.mkdtemp(prefix="simulator-")))
+
+
 @asynccontextmanager
 async def open_world(database_url: str, tmp: Path, *, replicas: int = 1, **changes: object) -> AsyncIterator[World]:
-    """Start a simulator and as many replicas over one database."""
-    process, base = start_simulator(tmp)
+    """Empty the simulator and start as many replicas over one database, with an API key of their own."""
+    process, base = shared_simulator()
+    httpx.post(f"{base}/_sim/reset", json={}).raise_for_status()
+    httpx.delete(f"{base}/_sim/faults").raise_for_status()
+    httpx.post(f"{base}/_sim/clock", json={"frozen": True}).raise_for_status()
     key_file = tmp / "encryption.key"
     vault.make_key_file(key_file)
     settings = Settings(
         database_url=database_url,
-        render_api_key=KEY,
+        render_api_key=f"{KEY}_{next(_worlds)}",
         render_api_url=f"{base}/v1",
         encryption_key_file=key_file,
         **{"guard_band_s": 0.0, "request_timeout_s": 2.0, "read_timeout_s": 2.0, **changes},
@@ -248,7 +282,6 @@ async def open_world(database_url: str, tmp: Path, *, replicas: int = 1, **chang
         finally:
             for wiring in world.wirings:
                 await wiring.close()
-            stop(process)
 
 
 def env_of(live: Mapping[str, Any]) -> dict[str, str]:
