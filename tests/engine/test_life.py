@@ -25,7 +25,9 @@ async def test_every_kind_comes_up_with_one_create_each(world: World) -> None:
     await world.settle("bolt")
 
     truth = await world.simulator.truth()
-    assert {one["name"] for one in truth["services"]} == {f"{c}-bolt" for c in ("backend", "search", "jobs", "nightly", "site")}
+    assert {one["name"] for one in truth["services"]} == {
+        f"{c}-bolt" for c in ("backend", "search", "jobs", "nightly", "site")
+    }
     assert [one["name"] for one in truth["projects"]] == ["bolt"]
     backend = await world.live("services", "backend-bolt")
     env = env_of(backend)
@@ -36,7 +38,11 @@ async def test_every_kind_comes_up_with_one_create_each(world: World) -> None:
     assert backend["environmentId"] == truth["environments"][0]["id"]
     site = await world.live("services", "site-bolt")
     assert [one["destination"] for one in site["routes"]] == ["https://backend-bolt.onrender.com/*"]
-    creates = [w for w in truth["writes"] if w["method"] == "POST" and w["path"] in ("/v1/services", "/v1/postgres", "/v1/key-value")]
+    creates = [
+        w
+        for w in truth["writes"]
+        if w["method"] == "POST" and w["path"] in ("/v1/services", "/v1/postgres", "/v1/key-value")
+    ]
     assert len(creates) == 7
     assert truth["throttled"] == 0
     assert await world.quiet() == []

@@ -260,9 +260,6 @@ def shared_simulator() -> tuple[subprocess.Popen[bytes], str]:
 async def open_world(database_url: str, tmp: Path, *, replicas: int = 1, **changes: object) -> AsyncIterator[World]:
     """Empty the simulator and start as many replicas over one database, with an API key of their own."""
     process, base = shared_simulator()
-    httpx.post(f"{base}/_sim/reset", json={}).raise_for_status()
-    httpx.delete(f"{base}/_sim/faults").raise_for_status()
-    httpx.post(f"{base}/_sim/clock", json={"frozen": True}).raise_for_status()
     key_file = tmp / "encryption.key"
     vault.make_key_file(key_file)
     settings = Settings(
@@ -274,6 +271,9 @@ async def open_world(database_url: str, tmp: Path, *, replicas: int = 1, **chang
     )
     async with httpx.AsyncClient(timeout=10.0) as http:
         world = World(Simulator(process, base, http), settings)
+        await world.simulator.call("POST", "/_sim/reset", {})
+        await world.simulator.call("DELETE", "/_sim/faults")
+        await world.simulator.call("POST", "/_sim/clock", {"frozen": True})
         try:
             for _ in range(replicas):
                 await world.add_replica()
