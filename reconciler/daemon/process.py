@@ -14,7 +14,7 @@ import psycopg
 
 from reconciler.core.errors import Denied, ReconcilerError, RenderError, StoreUnavailable, Unavailable
 from reconciler.core.values import Sensitive
-from reconciler.daemon import local, progress, recovery
+from reconciler.daemon import applied, local, progress, recovery
 from reconciler.daemon.options import Options
 from reconciler.daemon.serving import Serving
 from reconciler.daemon.wiring import Wiring, owner_name, simulator_of, wire
@@ -190,20 +190,25 @@ async def _open_local(run: Run, world: local.LocalWorld, wiring: Wiring, serving
     key = await _admin_key(world, wiring)
     if key is not None:
         say(f"admin key {key.reveal()}   (shown once; kept in {world.home}/admin.key)")
-    applied = await _apply(run, wiring)
-    say(f"console   {serving.url:<34} {applied[0] if applied else 'nothing was applied'}")
-    for line in applied[1:]:
+    lines = await _apply(run, wiring)
+    say(f"console   {serving.url:<34} {lines[0] if lines else 'nothing was applied'}")
+    for line in lines[1:]:
         say(f"          {line}")
     say("")
 
 
 async def _apply(run: Run, wiring: Wiring) -> Sequence[str]:
     """Apply the documents of a folder, if one was named; answers a line for people about each."""
-    if run.options.apply is None or run.options.applier is None:
+    folder = run.options.apply
+    if folder is None or run.options.applier is None:
         return ()
-    applied = await run.options.applier(wiring.registry, LOCAL, run.options.apply)
-    await _give_secrets(run.options.apply, wiring)
-    return applied
+    if run.world is not None and not applied.is_news(run.world.home, folder):
+        return (f"{folder}/ is as it was applied before; later changes stand",)
+    lines = await run.options.applier(wiring.registry, LOCAL, folder)
+    await _give_secrets(folder, wiring)
+    if run.world is not None:
+        applied.remember(run.world.home, folder)
+    return lines
 
 
 def _json(urls: dict[str, str]) -> str:
