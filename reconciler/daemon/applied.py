@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from reconciler.daemon.local import write_private
+
 FILE = "applied.sha256"
 
 
@@ -24,4 +26,4 @@ def is_news(home: Path, folder: Path) -> bool:
 
 def remember(home: Path, folder: Path) -> None:
     """Keep in mind that the folder, as it stands, was applied."""
-    (home / FILE).write_text(fingerprint(folder) + "\n")
+    write_private(home / FILE, fingerprint(folder) + "\n")
