@@ -1,6 +1,6 @@
 """The pass: claim -> read -> plan -> act -> record for one tenant; it knows no SQL and no HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -203,6 +203,13 @@ class Reconciler:
                 )
         return action
 
+    async def _queue(self, run: Pass, ready: Sequence[Action]) -> None:
+        """Enter the create queue before asking it for anything, so that others see who is ahead of them."""
+        if any(action.verb is Verb.CREATE and action.bucket is Bucket.CREATE for action in ready):
+            demand = report.demand(run_facts(run))
+            if demand is not None:
+                await self._ports.store.declare(run.claim, demand)
+
     async def _act(self, run: Pass) -> None:
         """Plan and act in rounds, until nothing is ready any more."""
         ports = self._ports
@@ -214,6 +221,7 @@ class Reconciler:
             ready = [action for action in run.plan.actions if action.ready]
             if not ready:
                 break
+            await self._queue(run, ready)
             done = 0
             busy: set[str] = set()
             for action in ready:

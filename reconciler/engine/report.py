@@ -16,7 +16,7 @@ from reconciler.core.status import ConditionType, Event, Phase, Reason, Status
 from reconciler.engine import refresh
 from reconciler.engine.act import Acted, Ending
 from reconciler.engine.options import Ports
-from reconciler.ports import Claim, Demand, Record, Verdict, WakeClass
+from reconciler.ports import Claim, Demand, Record, Throttle, Verdict, WakeClass
 
 VERB_REASONS: Mapping[Verb, Reason] = {
     Verb.CREATE: Reason.CREATED,
@@ -77,11 +77,12 @@ def wait_of(action: Action, acted: Acted, tenant: str) -> Wait:
             text = f"{what} got no answer; it is looked up before anything is repeated"
         case _:
             text = f"{what}: {acted.message}; tried again"
+    queued = acted.throttle if action.bucket is Bucket.CREATE else None
     return Wait(
         reason=ENDING_WAITS.get(acted.ending, WaitReason.RETRY),
         message=text,
         component=action.component,
-        until=acted.until,
+        until=_turn(queued) if queued else acted.until,
         you=you,
     )
 
@@ -92,7 +93,17 @@ def _throttled(action: Action, acted: Acted) -> str:
         return f"Render's rate limit for {action.verb} of {label(action.kind, action.component)}"
     place = f"; position {throttle.position} in the queue" if throttle.position else ""
     used = f"{throttle.used} of {throttle.limit} used"
-    return f"Render's limit of {throttle.limit} new resources an hour: {used}{place}, about {throttle.until:%H:%M}"
+    return f"Render's limit of {throttle.limit} new resources an hour: {used}{place}, about {_turn(throttle):%H:%M}"
+
+
+def _turn(throttle: Throttle) -> datetime:
+    """Answer when a create's turn comes if every hour to come is used fully; `until` is only when to ask again."""
+    if not throttle.limit:
+        return throttle.until
+    short = throttle.ahead + 1 - (throttle.limit - throttle.used)
+    hours = max(1, -(-short // throttle.limit))
+    nearest = (throttle.until + timedelta(minutes=30)).replace(minute=0, second=0, microsecond=0)
+    return max(throttle.until, nearest + timedelta(hours=hours - 1))
 
 
 def effect_events(action: Action) -> list[Event]:
@@ -176,7 +187,7 @@ def verdict(ports: Ports, facts: Facts, chance: float) -> Verdict:
         due_at=due,
         wake_class=wake_class,
         failed=facts.failed,
-        demand=_demand(facts),
+        demand=demand(facts),
         purged=purged and not record.purged,
     )
 
@@ -208,7 +219,7 @@ def _probe_since(facts: Facts, now: datetime) -> datetime:
     return max((end for end in ends if end is not None), default=now)
 
 
-def _demand(facts: Facts) -> Demand | None:
+def demand(facts: Facts) -> Demand | None:
     """Answer how many budgeted creates are still wanted; what waits for a person wants none."""
     open_to_time = [a for a in facts.creates if not any(w.reason in HUMAN for w in a.waits)]
     if not open_to_time or facts.view.state is not DesiredState.RUNNING:
@@ -293,11 +304,13 @@ def _polls(facts: Facts, status: Status, health: Mapping[str, Health]) -> list[d
     """Answer when to look at what is on the move; a pass that a person must end is not polled."""
     now = facts.view.now
     times = [now + schedule.poll(one.since, now) for one in health.values() if one.state is HealthState.PROGRESSING]
-    moving = (WaitReason.DEPENDENCY, WaitReason.SUSPENDED, WaitReason.CONFIRMATION, WaitReason.RETRY)
+    moving = [WaitReason.DEPENDENCY, WaitReason.SUSPENDED, WaitReason.CONFIRMATION, WaitReason.RETRY]
     waits = all_waits(Findings(
         view=facts.view, plan=facts.plan, health=health, generation=0, revision=0, previous=None, generation_at=now,
         waits=facts.waits,
     ))  # fmt: skip
+    if any(wait.reason is WaitReason.BUDGET for wait in waits):
+        moving.remove(WaitReason.DEPENDENCY)  # what waits for a create moves when the budget does; `until` says when
     if any(wait.reason in moving for wait in waits) and not any(wait.reason in HUMAN for wait in waits[:1]):
         times.append(now + schedule.poll(status.conditions[1].since, now))
     failing = any(row.known.failure for row in facts.view.owned.values())

@@ -13,6 +13,7 @@ from reconciler.ports.values import (
     Backlog,
     Brake,
     Claim,
+    Demand,
     Interval,
     Limits,
     Record,
@@ -80,6 +81,9 @@ class Store(Protocol):
 
     async def meter(self, intervals: Sequence[Interval], ended: Mapping[str, datetime]) -> None:
         """Close and open ledger intervals; `ended` maps resource ids to the time of their end."""
+
+    async def declare(self, claim: Claim, demand: Demand) -> None:
+        """Enter the create queue before the first create is asked for; StaleLease when the epoch moved."""
 
     async def finish(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
         """Write status, events, demand and next wake, and release: one transaction WHERE epoch = mine."""

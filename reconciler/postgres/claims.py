@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from reconciler.core.errors import StaleLease
 from reconciler.core.status import Event, Phase, Reason
-from reconciler.ports import Backlog, Claim, Verdict, WakeClass
+from reconciler.ports import Backlog, Claim, Demand, Verdict, WakeClass
 from reconciler.postgres import codec, queries
 from reconciler.postgres.adapter import Adapter
 from reconciler.postgres.pool import Connection
@@ -55,13 +55,19 @@ class Claims(Adapter):
                 await connection.execute(SQL["bury"], {"tenant": claim.tenant, "now": now})
             await self._release(connection, claim, verdict)
             await self._put_status(connection, claim.tenant, verdict, now)
-            await self._put_demand(connection, claim.tenant, verdict)
+            await self._put_demand(connection, claim.tenant, verdict.demand)
             await connection.execute(SQL["drop_planned"], {"tenant": claim.tenant})
             if verdict.purged:
                 # Nothing wakes a tombstone, and its secrets are gone.
                 await connection.execute(SECRETS["forget_tenant"], {"tenant": claim.tenant})
                 await connection.execute(SQL["drop_queue"], {"tenant": claim.tenant})
             await self._put_events(connection, claim.tenant, verdict.events, now)
+
+    async def declare(self, claim: Claim, demand: Demand) -> None:
+        """Enter the create queue, so that others see who is ahead of them before this pass has ended."""
+        async with self.transaction() as connection:
+            await hold_epoch(connection, claim)
+            await self._put_demand(connection, claim.tenant, demand)
 
     async def give_back(self, claim: Claim, due_at: datetime, error: str, now: datetime) -> None:
         """End a pass that broke: release, wake again at `due_at`; an `error` counts as one more failure and is told."""
@@ -99,8 +105,7 @@ class Claims(Adapter):
         }
         await connection.execute(SQL["put_status"], narrow)
 
-    async def _put_demand(self, connection: Connection, tenant: str, verdict: Verdict) -> None:
-        demand = verdict.demand
+    async def _put_demand(self, connection: Connection, tenant: str, demand: Demand | None) -> None:
         if demand is None or demand.wanted <= 0:
             await connection.execute(SQL["drop_demand"], {"tenant": tenant})
             return

@@ -235,7 +235,7 @@ async def test_waiting_for_the_lock_moves_the_world_on(store: PostgresStore, dat
 
 async def test_a_started_stack_goes_before_a_new_one(store: PostgresStore, database: Database) -> None:
     database.sign_up("acme", "bolt")
-    await wants(store, "acme", 10, 10, since_s=-500)
+    await wants(store, "acme", 10, 10, since_s=500)
     await wants(store, "bolt", 19, 19, started=True)
     claim = await claim_one(store, "acme")
     answers = await send_many([store], claim, 5)
@@ -273,6 +273,16 @@ async def test_what_a_started_stack_cannot_send_yet_is_kept_until_the_hour_ends(
     assert await send(store, claim, "app", throttle.until) is None
 
 
+async def test_a_new_stack_that_can_begin_is_kept_whole_before_those_behind_it(
+    store: PostgresStore, database: Database
+) -> None:
+    database.sign_up("acme", "bolt")
+    await wants(store, "bolt", 20, 2, priority=90)
+    await wants(store, "acme", 5, 5)
+    throttle = await send(store, await claim_one(store, "acme"), "app")
+    assert throttle is not None and throttle.position == 2
+
+
 async def test_a_new_stack_that_cannot_send_reserves_nothing(store: PostgresStore, database: Database) -> None:
     database.sign_up("acme", "bolt")
     await wants(store, "bolt", 20, 0, priority=90)
@@ -296,7 +306,7 @@ async def test_a_grant_lowers_the_demand(store: PostgresStore, database: Databas
     claim = await claim_one(store, "acme")
     await send(store, claim, "app")
     row = database.one("SELECT wanted, ready, started FROM reconciler.create_demand")
-    assert row == {"wanted": 2, "ready": 1, "started": False}
+    assert row == {"wanted": 2, "ready": 1, "started": True}, "with its first create a stack is started"
 
 
 async def test_before_its_first_pass_ends_a_tenant_has_its_place_by_what_it_is(

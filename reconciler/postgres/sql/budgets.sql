@@ -37,16 +37,18 @@ FROM reconciler.tenants t LEFT JOIN reconciler.create_demand d ON d.tenant = t.n
 
 -- name: ahead
 -- Who stands before us: started stacks first, then priority, then since. A tenant whose last pass failed
--- reserves nothing: it may never come.
+-- reserves nothing: it may never come. Who can begin is kept its whole stack, or many would begin and none end.
 SELECT count(*)::int AS tenants, coalesce(sum(d.ready), 0)::int AS ready,
-  coalesce(sum(d.wanted - d.ready) FILTER (WHERE d.started), 0)::int AS started_later
+  coalesce(sum(d.wanted - d.ready) FILTER (WHERE d.started OR d.ready > 0), 0)::int AS started_later
 FROM reconciler.create_demand d JOIN reconciler.tenant_queue q USING (tenant)
 WHERE d.tenant <> %(tenant)s AND q.failures = 0
   AND (NOT d.started, -d.priority, d.since, d.tenant)
       < (NOT %(started)s::boolean, -%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text);
 
 -- name: meet_demand
-UPDATE reconciler.create_demand SET wanted = greatest(wanted - 1, 0), ready = greatest(ready - 1, 0)
+-- With its first create a stack counts as started: what it still needs is kept for it from then on.
+UPDATE reconciler.create_demand SET
+  wanted = greatest(wanted - 1, 0), ready = greatest(ready - 1, 0), started = true
 WHERE tenant = %(tenant)s;
 
 -- name: penalise
