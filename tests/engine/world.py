@@ -273,7 +273,7 @@ async def open_world(database_url: str, tmp: Path, *, replicas: int = 1, **chang
         world = World(Simulator(process, base, http), settings)
         await world.simulator.call("POST", "/_sim/reset", {})
         await world.simulator.call("DELETE", "/_sim/faults")
-        await world.simulator.call("POST", "/_sim/clock", {"frozen": True})
+        await world.simulator.call("POST", "/_sim/clock", {"frozen": True, "speed": 1})
         try:
             for _ in range(replicas):
                 await world.add_replica()
