@@ -17,7 +17,7 @@ from reconciler.core.values import Sensitive
 from reconciler.daemon import applied, local, progress, recovery
 from reconciler.daemon.options import Options
 from reconciler.daemon.serving import Serving
-from reconciler.daemon.wiring import Wiring, owner_name, simulator_of, wire
+from reconciler.daemon.wiring import Wiring, owner_name, wire
 from reconciler.doors import Actor
 from reconciler.engine.worker import Worker
 from reconciler.manifest import load_local_secrets
@@ -312,6 +312,3 @@ async def _stop(
             wiring.telemetry.problem("shutdown_slow")
     if run.world is not None:
         run.out.say("stopped; everything is kept in " + str(run.settings.home))
-
-
-__all__ = ["run", "simulator_of"]
