@@ -26,6 +26,7 @@ help: ## this list
 
 install: $(STAMP) ## create .venv from requirements.lock; nothing happens if it is up to date
 
+# The lock is complete, so pip must not resolve: asked for an extra of a locked package, it would reach for a newer one.
 $(LOCKED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
@@ -33,7 +34,7 @@ $(LOCKED): requirements.lock
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) lacks venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --require-hashes --no-deps -r requirements.lock
 	@touch $@
 
 # The build backend comes from the lock too, so nothing unlocked is fetched.
