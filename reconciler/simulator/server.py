@@ -31,6 +31,7 @@ TICK_REAL_S = 0.05
 SAVE_EVERY_TICKS = 4
 HOLD_REAL_S = 30.0
 STOP_REAL_S = 1
+BACKLOG = 512
 LOOPBACK = ("127.", "::1", "testclient")
 
 Scope = MutableMapping[str, Any]
@@ -229,15 +230,21 @@ def make_server(app: App, config: SimulatorConfig) -> Server:
     """Make the server of an application; `run` of it blocks until `should_exit` is set."""
     options = uvicorn.Config(
         app, host=config.host, port=config.port, http=Protocol, ws="none", lifespan="on", access_log=False,
-        log_level="warning", date_header=False, server_header=False, backlog=512,
+        log_level="warning", date_header=False, server_header=False, backlog=BACKLOG,
         timeout_graceful_shutdown=STOP_REAL_S, timeout_keep_alive=75,
     )  # fmt: skip
     return Server(options)
 
 
-def serve(config: SimulatorConfig) -> None:
+def listen(config: SimulatorConfig) -> socket.socket:
+    """Take the address to serve on; OSError says that it cannot be had."""
+    family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
+
+
+def serve(config: SimulatorConfig, listener: socket.socket) -> None:
     """Serve until a signal comes, or the parent goes if that is wanted."""
     server = make_server(build_app(config), config)
     if config.exit_with_parent:
         server.watch_parent()
-    server.run()
+    server.run(sockets=[listener])

@@ -74,13 +74,43 @@ def test_no_simulator_is_said_with_its_address(cli: Cli, monkeypatch):
     assert ran.code == 1 and "http://127.0.0.1:9" in ran.err and "reconciler simulate" in ran.err
 
 
-def test_serving_hands_the_flags_to_the_simulator_itself(cli: Cli, monkeypatch, tmp_path):
-    started: list[list[str]] = []
-    monkeypatch.setattr(verb.os, "execv", lambda program, arguments: started.append(arguments))
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The command lines of simulators that would have taken this process's place."""
+    found: list[list[str]] = []
+    monkeypatch.setattr(verb.os, "execv", lambda program, arguments: found.append(arguments))
+    return found
+
+
+def test_the_bare_command_serves_on_loopback_in_real_time(cli: Cli, started, monkeypatch):
+    # Port and speed of a local run are another matter: they are not those of this command.
     monkeypatch.setenv("RECONCILER_SIMULATOR_SPEED", "30")
-    assert (
-        cli("simulate", "--port", "0", "--frozen", "--state", "world.db", "--seed", "7", "--owner-id", "tea-9").code
-        == 0
-    )
-    flags = ["--port", "0", "--speed", "30.0", "--frozen", "--state", "world.db", "--seed", "7", "--owner-id", "tea-9"]
+    monkeypatch.setenv("RECONCILER_SIMULATOR_PORT", "9999")
+    assert cli("simulate").code == 0
+    flags = ["--host", "127.0.0.1", "--port", "8787", "--speed", "1.0"]
     assert started == [[sys.executable, "-m", "reconciler.simulator", *flags]]
+
+
+def test_serving_hands_the_flags_to_the_simulator_itself(cli: Cli, started):
+    flags = [
+        "--host", "::1", "--port", "0", "--speed", "600.0", "--frozen", "--state", "world.db", "--seed", "7",
+        "--owner-id", "tea-9",
+    ]  # fmt: skip
+    assert cli("simulate", *flags, "--api-key", "rnd_a", "--api-key", "-b").code == 0
+    assert started == [[sys.executable, "-m", "reconciler.simulator", *flags, "--api-key=rnd_a", "--api-key=-b"]]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "remedy"),
+    [
+        ("--port", "70000", "65535"),
+        ("--port", "http", "integer"),
+        ("--speed", "0", "0.001"),
+        ("--speed", "fast", "number"),
+        ("--seed", "x", "integer"),
+    ],
+)
+def test_a_bad_value_names_its_option_and_what_is_allowed(cli: Cli, started, option, value, remedy):
+    ran = cli("simulate", option, value)
+    assert ran.code == 2 and option in ran.err and remedy in ran.err
+    assert started == []

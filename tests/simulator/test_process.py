@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.simulator.conftest import OWNER, free_port
@@ -120,9 +122,73 @@ def test_it_ends_with_its_parent():
     assert process.process.wait(timeout=5) == 0
 
 
-@pytest.mark.parametrize("arguments", [["--speed", "0"], ["--start", "soon"]])
-def test_bad_arguments_are_refused(arguments):
+def refuse(*arguments: str) -> tuple[int, str]:
+    """Start a simulator that must not come up: its exit status and what it said."""
     command = [sys.executable, "-m", "reconciler.simulator", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False, env=os.environ)
-    assert done.returncode == 2
-    assert arguments[0] in done.stderr
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "remedy"),
+    [
+        ("--speed", "0", "1 is real time"),
+        ("--speed", "nan", "1 is real time"),
+        ("--speed", "quick", "invalid float"),
+        ("--start", "soon", "2026-05-01T00:00:00Z"),
+        ("--port", "65536", "a free one"),
+        ("--api-key", " ", "leave the option out"),
+        ("--owner-id", "acme", "tea-"),
+        ("--state", "/proc/none/world.db", "a new file"),
+    ],
+)
+def test_a_bad_value_names_its_option_and_the_remedy(option: str, value: str, remedy: str):
+    code, said = refuse(option, value)
+    assert code == 2 and option in said and remedy in said
+
+
+def test_a_file_that_is_no_state_is_not_touched(tmp_path: Path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("not a database " * 100)
+    code, said = refuse("--state", str(notes))
+    assert code == 2 and str(notes) in said
+    assert notes.read_text() == "not a database " * 100
+
+
+def test_an_address_that_cannot_be_had_is_said():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, said = refuse("--port", str(port))
+    assert code == 1 and f"--port {port}" in said and "give another" in said
+    code, said = refuse("--host", "no.such.host.invalid", "--port", "0")
+    assert code == 1 and "--host no.such.host.invalid" in said
+
+
+def test_it_says_where_it_serves_and_lets_only_its_keys_in():
+    command = [sys.executable, "-m", "reconciler.simulator", "--port", "0", "--speed", "600"]
+    keys = ["--api-key", "rnd_one", "--api-key", "rnd_two", "--owner-id", "tea-cccccccccccccccccccc"]
+    process = subprocess.Popen([*command, *keys], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        address = line.split()[3].rstrip(",")
+        assert line == f"simulated Render at {address}, 600 times real time; Ctrl-C stops it\n"
+
+        def status(key: str, path: str) -> int:
+            return httpx.get(
+                f"{address}{path}", headers={"Authorization": f"Bearer {key}".strip()}, timeout=5
+            ).status_code
+
+        assert [status(key, "/owners") for key in ("rnd_one", "rnd_two", "other", "")] == [200, 200, 401, 401]
+        owners = httpx.get(f"{address}/owners", headers={"Authorization": "Bearer rnd_one"}, timeout=5).json()
+        assert [item["owner"]["id"] for item in owners] == ["tea-cccccccccccccccccccc"]
+        assert status("rnd_one", "/owners/tea-cccccccccccccccccccc") == 200
+        assert status("rnd_one", "/owners/tea-dddddddddddddddddddd") == 404
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == 0
+        if process.stdout is not None:
+            process.stdout.close()

@@ -15,6 +15,7 @@ from reconciler.cli.output import Column, Format, Listing
 from reconciler.core.values import Json
 
 TIMEOUT_S = 30.0
+HOST, PORT, SPEED = "127.0.0.1", 8787, 1.0
 
 verbs = typer.Typer(
     name="simulate",
@@ -37,25 +38,31 @@ Pairs = Annotated[
 def simulate(
     context: typer.Context,
     *,
-    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1.")] = None,
-    speed: Annotated[float | None, typer.Option("--speed", min=0.001, help="Simulated seconds in a real one.")] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = HOST,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0: a free one.")
+    ] = PORT,
+    speed: Annotated[float, typer.Option("--speed", min=0.001, help="Simulated seconds in a real one.")] = SPEED,
     frozen: Annotated[bool, typer.Option("--frozen", help="Only `simulate clock --step` moves the clock.")] = False,
     state: Annotated[Path | None, typer.Option("--state", help="File that keeps the world between runs.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Make ids and chance repeatable.")] = None,
     owner: Annotated[str, typer.Option("--owner-id", help="Workspace id; others are refused.")] = "",
+    keys: Annotated[
+        list[str] | None, typer.Option("--api-key", help="Accepted key, repeatable; without one every key works.")
+    ] = None,
 ) -> None:
     """Serve a simulated Render, or act on the one that runs: be a person in the dashboard, move time, break things."""
     if context.invoked_subcommand is not None:
         return
-    chosen = root.INVOCATION.settings
-    flags = ["--port", str(chosen.simulator_port if port is None else port)]
-    flags += ["--speed", str(chosen.simulator_speed if speed is None else speed)]
+    flags = ["--host", host, "--port", str(port), "--speed", str(speed)]
     flags += ["--frozen"] if frozen else []
     flags += ["--state", str(state)] if state is not None else []
     flags += ["--seed", str(seed)] if seed is not None else []
     flags += ["--owner-id", owner] if owner else []
+    for key in keys or []:
+        flags += [f"--api-key={key}"]
     sys.stdout.flush()
-    # The simulator in this process's place: Ctrl-C and signals are its own.
+    # The simulator in this process's place: Ctrl-C, signals and what it says of bad values are its own.
     os.execv(sys.executable, [sys.executable, "-m", "reconciler.simulator", *flags])  # noqa: S606 - no shell
 
 
