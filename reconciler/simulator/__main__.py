@@ -100,7 +100,7 @@ def _say_where(config: SimulatorConfig, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     address = f"[{config.host}]" if ":" in config.host else config.host
     pace = "clock frozen" if config.frozen else f"{config.speed:g} times real time"
-    print(f"simulated Render at http://{address}:{port}/v1, {pace}; Ctrl-C stops it", flush=True)  # noqa: T201
+    print(f"simulated Render at http://{address}:{port}/v1, {pace}; Ctrl-C stops it", flush=True)
 
 
 if __name__ == "__main__":
