@@ -76,8 +76,8 @@ format: install ## put the code into the house format
 bench: install ## the measurements, printed as tables (ARGS=...)
 	$(PYTEST) -m bench --capture=no --timeout=0 $(ARGS)
 
-replay: install ## the recorded traffic of Render against the simulator, printed as a table (ARGS=...)
-	$(PYTEST) -m replay --capture=no $(ARGS)
+replay: install ## the recorded traffic of Render against the simulator, over HTTP, as a table (ARGS="--recordings DIR")
+	@$(BIN)/python -m tests.simulator.replay $(ARGS)
 
 psql: install ## SQL on the database of `make run`; ROLE=signup for the other role (ARGS="-c 'SELECT 1'")
 	@exec $(BIN)/reconciler psql --role $(ROLE) $(ARGS)

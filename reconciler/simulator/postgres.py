@@ -305,7 +305,7 @@ def view(world: World, item: models.Postgres, *, nanos: bool = False, brief: boo
         "databaseName": item.database, "databaseUser": item.user,
         "diskAutoscalingEnabled": item.disk_autoscaling, "diskSizeGB": item.disk_gb,
     }  # fmt: skip
-    if world.settings.postgres_connection_pool:
+    if item.connection_pool != "none" or world.settings.postgres_connection_pool:
         shown["connectionPool"] = item.connection_pool
     if item.environment_id is not None:
         shown["environmentId"] = item.environment_id

@@ -46,9 +46,9 @@ class Settings:
     deleted_status: int = 404
     disk_snapshots_status: int = 201
     secret_file_put_status: int = 201
-    # Keys that recordings of one time have and those of another lack.
+    # Keys that recordings of one time have and those of another lack, or that none has (a pool of `none`).
     environment_ip_allow_list: bool = True
-    postgres_connection_pool: bool = True
+    postgres_connection_pool: bool = False
     postgres_disk_cooldown_s: float = 43_200.0
     generate_value_again: bool = True
     payment_missing: bool = False

@@ -1,6 +1,5 @@
 """A simulator that really listens, on a frozen clock, emptied before each test."""
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 from reconciler.simulator import times
 from reconciler.simulator.config import SimulatorConfig
 from reconciler.simulator.server import App, build_app, make_server
+from tests.simulator.process import free_port
 
 OWNER = "tea-cccccccccccccccccccc"
 START_NS = 1_780_000_020_000_000_000  # 2026-05-28T20:27:00Z: the first second of a minute
@@ -20,13 +20,6 @@ START_NS = 1_780_000_020_000_000_000  # 2026-05-28T20:27:00Z: the first second o
 def at(text: str) -> int:
     """Read a timestamp of an answer; as text they do not sort, since zeros at their end are trimmed."""
     return times.parse(text)
-
-
-def free_port() -> int:
-    """Find a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Simulator:

@@ -129,6 +129,16 @@ def test_connection_strings_have_their_forms(sim: Simulator):
     assert "internalConnectionPoolString" in info
 
 
+def test_a_connection_pool_shows_only_where_there_is_one(sim: Simulator):
+    """No recorded database has the key, not even those of 2026."""
+    assert "connectionPool" not in postgres(sim)
+    path = f"/postgres/{postgres(sim, name='pooled', connectionPool='pgbouncer')['id']}"
+    assert sim.ok("GET", path)["connectionPool"] == "pgbouncer"
+    assert "connectionPool" not in sim.ok("PATCH", path, {"connectionPool": "none"})
+    sim.set(postgres_connection_pool=True)
+    assert sim.ok("GET", path)["connectionPool"] == "none"
+
+
 def test_a_database_is_suspended_resumed_restarted(sim: Simulator):
     path = f"/postgres/{postgres(sim)['id']}"
     sim.step(60)

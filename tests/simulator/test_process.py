@@ -1,55 +1,19 @@
 """The simulator as a process: state across kills, signals, the parent that goes."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.simulator.conftest import OWNER, free_port
-
-
-class Process:
-    """A simulator in a process of its own."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.port = free_port()
-        command = [sys.executable, "-m", "reconciler.simulator", "--port", str(self.port), *arguments]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE)
-        for _ in range(400):
-            try:
-                self.call("GET", "/_sim/health")
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError("the simulator did not come up")
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - always http to this machine
-            text = answer.read()
-        return json.loads(text) if text.strip() else None
-
-    def end(self, how: signal.Signals) -> int:
-        self.process.send_signal(how)
-        return self.wait()
-
-    def wait(self) -> int:
-        code = self.process.wait(timeout=5)
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        return code
-
+from tests.simulator.conftest import OWNER
+from tests.simulator.process import Process
 
 SERVICE = {
     "type": "web_service", "name": "web", "ownerId": OWNER, "image": {"imagePath": "nginx"},
