@@ -5,6 +5,7 @@ It knows nothing of sockets; faults that need one are handed back with the answe
 
 import json
 import logging
+import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote
 
@@ -14,7 +15,8 @@ from reconciler.simulator.world import World
 
 LOGGER = logging.getLogger(__name__)
 BEARER = "bearer "
-UNAUTHORIZED, MISSING, THROTTLED = 401, 404, 429
+UNAUTHORIZED, MISSING, NO_METHOD, NOT_ACCEPTABLE, THROTTLED = 401, 404, 405, 406, 429
+JSON_RANGES = frozenset({"application/json", "application/*", "*/*"})
 PREFIX = "/v1"
 
 
@@ -56,8 +58,9 @@ class Api:
     def handle(self, request: Request) -> Answer:
         """Answer a request."""
         self.world.settle()
-        path = request.path[len(PREFIX) :]
-        segments = [unquote(part) for part in path.strip("/").split("/")]
+        segments = _segments(request.path)
+        if request.method == "HEAD":
+            request.method = "GET"  # the server leaves the body out
         found = self.router.find(request.method, segments)
         bucket, subject = _bucket(request.method, found)
         key = _key(request.headers)
@@ -88,7 +91,9 @@ class Api:
             answer.rules = before
             return answer
         if found is None:
-            return _refusal(MISSING, f"not found: {request.path}")
+            return self._unroutable(request)
+        if not _accepts_json(request.headers):
+            return _refusal(NOT_ACCEPTABLE, "Accept must allow application/json")
         query = parse_qs(request.query_string, keep_blank_values=True)
         call = Call(world, request.method, request.path, query, request.raw, key, request.headers, found[1])
         self.corruption.before(request.method, request.path)
@@ -102,6 +107,15 @@ class Api:
         answer = Answer(reply.status, list(reply.headers), body, before + after)
         if not reply.empty:
             answer.headers.append((b"content-type", b"application/json; charset=utf-8"))
+        return answer
+
+    def _unroutable(self, request: Request) -> Answer:
+        """Refuse a path that does not exist, or lacks the method."""
+        methods = self.router.methods(_segments(request.path))
+        if not methods:
+            return _refusal(MISSING, f"not found: {request.path}")
+        answer = _refusal(NO_METHOD, f"method not allowed: {request.method} {request.path}")
+        answer.headers.append((b"allow", ", ".join(methods).encode()))
         return answer
 
     def _run(self, route: Route, call: Call) -> Reply:
@@ -119,7 +133,7 @@ class Api:
 
     def read(self, path: str) -> tuple[int, bytes]:
         """Read a path the way a GET would, counted nowhere."""
-        found = self.router.find("GET", [unquote(part) for part in path[len(PREFIX) :].strip("/").split("/")])
+        found = self.router.find("GET", _segments(path))
         if found is None:
             return MISSING, b""
         call = Call(self.world, "GET", path, {}, b"", "", {}, found[1])
@@ -148,6 +162,23 @@ class Api:
             (b"vary", b"Origin"),
             (b"x-content-type-options", b"nosniff"),
         ]
+
+
+def _segments(path: str) -> list[str]:
+    return [unquote(part) for part in path[len(PREFIX) :].strip("/").split("/")]
+
+
+def _accepts_json(headers: dict[bytes, bytes]) -> bool:
+    """Tell whether the caller takes what this API answers; without the header everything is welcome."""
+    wanted = headers.get(b"accept", b"").decode("latin-1").lower()
+    if not wanted.strip():
+        return True
+    for item in wanted.split(","):
+        kind, _, rest = item.partition(";")
+        refused = re.search(r"\bq=0(\.0*)?\s*(;|$)", rest)
+        if kind.strip() in JSON_RANGES and not refused:
+            return True
+    return False
 
 
 def _bucket(method: str, found: tuple[Route, dict[str, str]] | None) -> tuple[Bucket, str]:

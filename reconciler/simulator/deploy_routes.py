@@ -118,5 +118,5 @@ ROUTES = [
     Route("POST", "/services/{id}/deploys", create, Bucket.SERVICE),
     Route("GET", "/services/{id}/deploys/{deploy}", get_one),
     Route("POST", "/services/{id}/deploys/{deploy}/cancel", cancel),
-    Route("POST", "/services/{id}/rollback", rollback, Bucket.SERVICE),
+    Route("POST", "/services/{id}/rollback", rollback),
 ]

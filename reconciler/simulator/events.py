@@ -5,14 +5,11 @@ deletion or renames.
 """
 
 from reconciler.simulator import lists, models, times
+from reconciler.simulator.event_types import LIST_ONLY
 from reconciler.simulator.wire import Call, Json, Reply, Route
 from reconciler.simulator.world import World
 
 WINDOW_S = 3_600
-# Seen in the list of a service only; webhooks do not know them.
-LIST_ONLY = frozenset({
-    "suspender_added", "suspender_removed", "initial_deploy_hook_started", "initial_deploy_hook_ended",
-})  # fmt: skip
 WITH_STATUS = {
     "build_ended": "buildStatus", "deploy_ended": "deployStatus",
     "cron_job_run_ended": "status", "job_run_ended": "status",

@@ -7,7 +7,7 @@ moves `updatedAt`; newest variables and files first (recorded: envgroup/env_grou
 from reconciler.simulator import checks, lists, models, postgres, times
 from reconciler.simulator.plans import SHORT_TYPES
 from reconciler.simulator.services import env, state
-from reconciler.simulator.wire import Call, Json, Reply, Route, gone
+from reconciler.simulator.wire import Call, Json, Reply, Route, gone, invalid
 from reconciler.simulator.world import World
 
 
@@ -76,6 +76,8 @@ def post(call: Call) -> Reply:
     name = checks.text(body, "name")
     owner_id = world.accept_owner(checks.text(body, "ownerId"))
     postgres.check_unique(world, bool(world.groups.named(name)), name)
+    if "envVars" not in body:
+        raise invalid("envVars is required")
     variables = env.variable_rows(world, checks.rows(body, "envVars"), [])
     files = env.file_rows(world, checks.rows(body, "secretFiles"))
     services = [world.service(key) for key in checks.texts(body, "serviceIds")]

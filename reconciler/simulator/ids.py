@@ -22,11 +22,13 @@ CURSOR_HEAD = 8
 class Ids:
     """The one source of chance of a simulator."""
 
-    def __init__(self, seed: int | None, counter: int = 0) -> None:
-        """Start a source; the counter continues that of an earlier run with the same state."""
+    def __init__(self, seed: int | None, counter: int = 0, origin: str = "") -> None:
+        """Start a source; counter and origin continue those of an earlier run with the same state."""
         # Not for secrets of anyone: repeatable runs matter more here than unpredictability.
         self.chance = random.Random(seed)  # noqa: S311
-        self._origin = self.chance.randbytes(5)
+        # Machine and process of the xid. A restart keeps them: ids of one second must go on sorting by creation.
+        fresh = self.chance.randbytes(5)
+        self.origin = bytes.fromhex(origin) if origin else fresh
         self.counter = counter
 
     def new(self, prefix: str, instant_ns: int) -> str:
@@ -37,7 +39,7 @@ class Ids:
         """Make the part of an id after its prefix."""
         self.counter += 1
         seconds = (instant_ns // times.SECOND_NS) & 0xFFFFFFFF
-        raw = seconds.to_bytes(4, "big") + self._origin + (self.counter & 0xFFFFFF).to_bytes(3, "big")
+        raw = seconds.to_bytes(4, "big") + self.origin + (self.counter & 0xFFFFFF).to_bytes(3, "big")
         # 96 bits and four of padding make twenty digits of five bits; two at a time is quick enough.
         number = int.from_bytes(raw, "big") << 4
         return "".join([DIGIT_PAIRS[number >> shift & 1023] for shift in range(90, -1, -10)])

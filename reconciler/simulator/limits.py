@@ -69,7 +69,7 @@ class Limits:
         second = now_ns // times.SECOND_NS
         window = second // length_s
         reset_s = length_s - 1 - second % length_s
-        slot = f"{key}\n{name}"
+        slot = f"{'' if settings.limits_shared_by_keys else key}\n{name}"
         seen_window, used = self._counts.get(slot, (window, 0))
         if seen_window != window:
             used = 0
@@ -95,6 +95,8 @@ class Limits:
 
 def _resolve(bucket: Bucket, subject: str, settings: Settings) -> tuple[Bucket, str]:
     """Find the bucket a call really counts in, and its name."""
+    if bucket is Bucket.SUSPEND:
+        bucket = Bucket.SERVICE if settings.suspend_in_service_bucket else Bucket.WRITE
     if bucket is Bucket.SERVICE:
         if subject.startswith("crn-"):
             return Bucket.CRON, Bucket.CRON.value

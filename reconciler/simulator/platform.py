@@ -5,6 +5,7 @@ before it is RUNNING (recorded: webhook/webhooks_resource, dedicatedip/dedicated
 """
 
 from reconciler.simulator import checks, lists, metering, models, times
+from reconciler.simulator.event_types import WEBHOOK_TYPES
 from reconciler.simulator.plans import REGIONS
 from reconciler.simulator.smalls import drop, find
 from reconciler.simulator.wire import Call, Json, Reply, Route, accepted, gone, invalid
@@ -36,7 +37,13 @@ def _hook_view(item: models.Small) -> Json:
 def _event_filter(body: Json, default: list[str] | None) -> list[str] | None:
     if "eventFilter" not in body:
         return default
-    return None if body["eventFilter"] is None else checks.texts(body, "eventFilter")
+    if body["eventFilter"] is None:
+        return None
+    wanted = checks.texts(body, "eventFilter")
+    unknown = [kind for kind in wanted if kind not in WEBHOOK_TYPES]
+    if unknown:
+        raise invalid(f"eventFilter: unknown event type: {unknown[0]}")
+    return wanted
 
 
 def _check_url(url: str) -> str:
@@ -50,6 +57,9 @@ def post_hook(call: Call) -> Reply:
     world, body = call.world, call.body()
     owner_id = world.accept_owner(checks.text(body, "ownerId"))
     name = checks.text(body, "name")
+    for required in ("enabled", "eventFilter"):
+        if required not in body:
+            raise invalid(f"{required} is required")
     content: Json = {
         "url": _check_url(checks.text(body, "url")),
         "enabled": checks.flag(body, "enabled", True),

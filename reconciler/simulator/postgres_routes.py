@@ -222,7 +222,7 @@ ROUTES = [
     Route("POST", "/postgres/{id}/failover", failover),
     Route("POST", "/postgres/{id}/promote", promote),
     Route("GET", "/postgres/{id}/recovery", recovery_window),
-    Route("POST", "/postgres/{id}/recovery", recover, Bucket.CREATE_DATA),
+    Route("POST", "/postgres/{id}/recovery", recover),
     Route("GET", "/postgres/{id}/export", list_exports),
     Route("POST", "/postgres/{id}/export", export),
     Route("GET", "/postgres/{id}/credentials", list_users),

@@ -111,7 +111,8 @@ class App:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].lower()
-        path: str = scope["path"]
+        # As it was sent: an escaped slash in a name must not become one of the path's own.
+        path: str = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
         if tenants.concerns(self.world, host):
             self.world.settle()
             await _send_json(send, *tenants.answer(self.world, host))

@@ -65,11 +65,16 @@ class Settings:
     limit_log_stream_per_minute: int = 30
     limit_job_per_hour: int = 2_000
     shared_create_bucket: bool = True
+    # Of the documentation only: suspend and resume count with the other calls on a service.
+    suspend_in_service_bucket: bool = True
+    # The documentation says "per user": then two keys of one user share every bucket.
+    limits_shared_by_keys: bool = False
     retry_after: bool = False
     # Webhooks
     webhook_attempts: int = 8
     webhook_first_retry_s: float = 30.0
-    webhook_backoff: float = 4.9
+    # Eight attempts: the last comes 33 h after the first.
+    webhook_backoff: float = 3.78
     webhook_duplicate_probability: float = 0.0
     webhook_timeout_real_s: float = 15.0
     # Memory and money

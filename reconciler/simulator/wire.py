@@ -49,6 +49,7 @@ class Bucket(Enum):
     CREATE = "C"
     CREATE_DATA = "C-data"
     SERVICE = "S"
+    SUSPEND = "S-docs"
     CRON = "S-cron"
     DOMAIN = "D"
     LOG_STREAM = "L"
@@ -74,7 +75,7 @@ class Call:
             return {}
         try:
             return json.loads(self.raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise invalid(f"invalid JSON body: {error}") from error
 
     def body(self) -> Json:
@@ -85,9 +86,9 @@ class Call:
         return value
 
     def items(self) -> list[Json]:
-        """Read the body as a list of objects; null counts as empty."""
+        """Read the body as a list of objects; null counts as empty, no body at all does not."""
         value = self.json()
-        if value is None or value == {}:
+        if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise invalid("body must be a JSON array of objects")
@@ -125,6 +126,7 @@ class Reply:
 
 
 NO_CONTENT = 204
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ACCEPTED = 202
 
 
@@ -181,6 +183,11 @@ class Router:
             return None
         (route, names), captured = found
         return route, dict(zip(names, captured, strict=True))
+
+    def methods(self, segments: list[str]) -> list[str]:
+        """Tell which methods a path has; none when there is no such path."""
+        found = {method for method in METHODS if self.find(method, segments) is not None}
+        return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
     def _walk(
         self, node: dict[object, Any], method: str, segments: list[str], at: int

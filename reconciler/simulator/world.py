@@ -39,7 +39,7 @@ class World:
         self.store = Store(config.state) if config.state is not None else None
         start = self.store.meta("world") if self.store is not None else {}
         self.clock = Clock(start.get("now_ns") or config.start_ns, config.speed, frozen=config.frozen)
-        self.ids = Ids(config.seed, int(start.get("counter", 0)))
+        self.ids = Ids(config.seed, int(start.get("counter", 0)), start.get("origin", ""))
         self.settings = Settings()
         self.settings.change(dict(config.settings))
         self.limits = Limits()
@@ -173,7 +173,7 @@ class World:
         ahead = 0.0 if self.clock.frozen else margin_real_s * self.clock.speed
         return {
             "now_ns": self.clock.now_ns() + times.seconds_ns(ahead), "counter": self.ids.counter,
-            "owner_id": self.owner_id, "write_seq": self.write_seq,
+            "owner_id": self.owner_id, "write_seq": self.write_seq, "origin": self.ids.origin.hex(),
         }  # fmt: skip
 
     def save_clock(self, *, final: bool = False) -> None:

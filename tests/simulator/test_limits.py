@@ -71,6 +71,51 @@ def test_limits_can_be_halved_and_switched_off(sim: Simulator):
     assert [sim.call("GET", "/services").status_code for _ in range(3)] == [200] * 3
 
 
+def test_which_calls_are_creates_and_which_are_calls_on_a_service(sim: Simulator):
+    service = sim.service("web")
+    key = service["id"]
+    sim.step(60)
+    deploy = sim.deploys(service)[0]["id"]
+    # The path, its body, and the limit of the bucket it counts in; a refused call counts like any other.
+    for method, path, body, limit in (
+        ("POST", "/redis", {}, 20),
+        ("POST", "/key-value", {}, 20),
+        ("POST", "/postgres", {}, 20),
+        ("PATCH", f"/services/{key}", {}, 10),
+        ("POST", f"/services/{key}/scale", {"numInstances": 1}, 10),
+        ("POST", f"/services/{key}/deploys", {}, 10),
+        ("POST", f"/services/{key}/suspend", None, 10),
+        ("POST", f"/services/{key}/resume", None, 10),
+        ("POST", f"/services/{key}/restart", None, 100),
+        ("POST", f"/services/{key}/rollback", {"deployId": deploy}, 100),
+        ("PUT", f"/services/{key}/env-vars", [], 100),
+        ("PUT", f"/services/{key}/autoscaling", {}, 100),
+        ("DELETE", f"/services/{key}/autoscaling", None, 100),
+        ("POST", "/projects", {}, 100),
+        ("POST", "/postgres/dpg-x-a/suspend", None, 100),
+        ("PATCH", "/postgres/dpg-x-a", {}, 100),
+        ("DELETE", "/key-value/red-x", None, 100),
+        ("POST", f"/services/{key}/custom-domains", {}, 50),
+        ("POST", f"/services/{key}/jobs", {}, 2_000),
+        ("GET", "/logs/streams/owner/tea-x", None, 30),
+        ("PUT", "/logs/streams/owner/tea-x", {}, 30),
+        ("GET", "/logs/streams/resource/srv-x", None, 400),
+    ):
+        assert limits(sim.call(method, path, body))[0] == limit, (method, path)
+
+
+def test_unproven_limits_can_be_tried_the_other_way(sim: Simulator):
+    key = sim.service("web")["id"]
+    sim.set(suspend_in_service_bucket=False)
+    assert limits(sim.call("POST", f"/services/{key}/suspend"))[0] == 100
+    first = limits(sim.call("GET", "/services", key="a"))[1]
+    assert limits(sim.call("GET", "/services", key="b"))[1] == first
+    sim.set(limits_shared_by_keys=True, limit_write_per_minute=30)
+    first = limits(sim.call("GET", "/services", key="a"))[1]
+    assert limits(sim.call("GET", "/services", key="b"))[1] == first - 1
+    assert limits(sim.call("DELETE", "/services/srv-x"))[0] == 30
+
+
 def test_every_answer_carries_limits_and_the_simulated_date(sim: Simulator):
     for answer in (sim.call("GET", "/services/srv-" + "0" * 20), sim.call("GET", "/nowhere")):
         assert answer.status_code == 404

@@ -31,7 +31,11 @@ def test_the_world_goes_on_after_a_restart(tmp_path: Path, how: signal.Signals):
     first = Process("--frozen", "--state", state, "--seed", "3", "--start", "2026-05-01T00:00:00Z")
     made = first.call("POST", "/v1/services", SERVICE)["service"]
     first.call("POST", f"/v1/services/{made['id']}/custom-domains", {"name": "a.example.com"})
-    first.call("POST", "/v1/webhooks", {"ownerId": OWNER, "url": "http://127.0.0.1:9/", "name": "h", "enabled": False})
+    first.call(
+        "POST",
+        "/v1/webhooks",
+        {"ownerId": OWNER, "url": "http://127.0.0.1:9/", "name": "h", "enabled": False, "eventFilter": []},
+    )
     first.call("POST", "/v1/postgres", {"name": "db", "ownerId": OWNER, "plan": "free", "version": "16"})
     first.call("POST", "/_sim/clock", {"step_s": 10})
     first.call("PATCH", "/_sim/settings", {"build_image_s": 7})

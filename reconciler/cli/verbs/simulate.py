@@ -39,9 +39,7 @@ def simulate(
     context: typer.Context,
     *,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = HOST,
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0: a free one.")
-    ] = PORT,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0: a free one.")] = PORT,
     speed: Annotated[float, typer.Option("--speed", min=0.001, help="Simulated seconds in a real one.")] = SPEED,
     frozen: Annotated[bool, typer.Option("--frozen", help="Only `simulate clock --step` moves the clock.")] = False,
     state: Annotated[Path | None, typer.Option("--state", help="File that keeps the world between runs.")] = None,

@@ -3,6 +3,8 @@
 Render API: POST 201 with `deployId`; suspend, resume and scale 202 and empty; DELETE 204.
 """
 
+import hashlib
+
 from reconciler.simulator import checks, deploys, events, lists, metering, models, times
 from reconciler.simulator.services import change, create, state, view
 from reconciler.simulator.services import details as details_of
@@ -107,14 +109,18 @@ def instances(call: Call) -> Reply:
     service = _service(call)
     if service.running is None or service.suspenders or service.type in ("cron_job", "static_site"):
         return Reply(200, [])
-    stem = service.id[-5:]
     return Reply(
         200,
         [
-            {"id": f"{service.id}-{stem[:-1]}{index % 10}", "createdAt": times.micro(service.started_ns)}
+            {"id": f"{service.id}-{_instance(service, index)}", "createdAt": times.micro(service.started_ns)}
             for index in range(metering.running_instances(service))
         ],
     )
+
+
+def _instance(service: models.Service, index: int) -> str:
+    """Name a running instance: five letters of its own that stay as long as the instances do."""
+    return hashlib.sha256(f"{service.id} {service.started_ns} {index}".encode()).hexdigest()[:5]
 
 
 def outbound_ips(call: Call) -> Reply:
@@ -161,8 +167,8 @@ ROUTES = [
     Route("GET", "/services/{id}", get_one),
     Route("PATCH", "/services/{id}", patch, Bucket.SERVICE),
     Route("DELETE", "/services/{id}", delete),
-    Route("POST", "/services/{id}/suspend", suspend, Bucket.SERVICE),
-    Route("POST", "/services/{id}/resume", resume, Bucket.SERVICE),
+    Route("POST", "/services/{id}/suspend", suspend, Bucket.SUSPEND),
+    Route("POST", "/services/{id}/resume", resume, Bucket.SUSPEND),
     Route("POST", "/services/{id}/restart", restart),
     Route("POST", "/services/{id}/scale", scale, Bucket.SERVICE),
     Route("PUT", "/services/{id}/autoscaling", put_autoscaling),
@@ -170,5 +176,5 @@ ROUTES = [
     Route("GET", "/services/{id}/instances", instances),
     Route("GET", "/services/{id}/outbound-ips", outbound_ips),
     Route("POST", "/services/{id}/cache/purge", purge),
-    Route("POST", "/services/{id}/preview", preview, Bucket.CREATE),
+    Route("POST", "/services/{id}/preview", preview),
 ]
