@@ -38,7 +38,7 @@ def add_run(world: World, key: str, plan: str, started_ns: int, seconds: float) 
         return
     slot = f"{started_ns // 3_600_000_000_000}:{plan}"
     meter.used_s[slot] = meter.used_s.get(slot, 0.0) + seconds
-    world.meters.touch(meter)
+    world.note_use(meter, slot)
 
 
 def service(world: World, item: models.Service) -> None:

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from reconciler.simulator.wire import Json
 
+ELSEWHERE = {"elsewhere": True}
+"""Marks a field that is not kept in the row of its thing."""
+
 
 class Thing(Protocol):
     """What every kind has: an id."""
@@ -265,15 +268,28 @@ class Delivery:
 
 @dataclass(slots=True)
 class Meter:
-    """What was billable of a resource since when: points of [instant, sku, quantity...] and counted uses."""
+    """What was billable of a resource since when: points of [instant, sku, quantity...] and counted uses.
+
+    Uses grow with time, so each is kept in a row of its own (`Use`), and the meter's row without them.
+    """
 
     id: str
     name: str
     kind: str
     created_ns: int
     points: list[list[object]] = field(default_factory=list)
-    used_s: dict[str, float] = field(default_factory=dict)  # cron: "hour:plan" -> seconds of run time
+    used_s: dict[str, float] = field(default_factory=dict, metadata=ELSEWHERE)  # "hour:plan" -> seconds of run time
     deleted_ns: int = 0
+
+
+@dataclass(slots=True)
+class Use:
+    """How a meter's run time of one hour and plan is kept; `id` is the meter's and the slot."""
+
+    id: str
+    meter_id: str
+    slot: str
+    seconds: float
 
 
 @dataclass(slots=True)

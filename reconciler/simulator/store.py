@@ -26,7 +26,8 @@ def encode(thing: Any) -> str:  # noqa: ANN401 - any dataclass of the models
     kind = type(thing)
     names = _NAMES.get(kind)
     if names is None:
-        names = _NAMES[kind] = tuple(item.name for item in fields(kind))
+        kept = (item for item in fields(kind) if not item.metadata.get("elsewhere"))
+        names = _NAMES[kind] = tuple(item.name for item in kept)
     return json.dumps({name: getattr(thing, name) for name in names}, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -142,6 +142,11 @@ class World:
         if len(self.writes) > self.settings.keep_writes:
             self._note_removal("write", self.writes.popleft())
 
+    def note_use(self, meter: models.Meter, slot: str) -> None:
+        """Have the run time of one slot of a meter kept."""
+        key = f"{meter.id}:{slot}"
+        self._note_change("use", models.Use(id=key, meter_id=meter.id, slot=slot, seconds=meter.used_s[slot]))
+
     def _note_change(self, kind: str, thing: Any) -> None:  # noqa: ANN401 - any thing with an id
         key = (kind, thing.id)
         self._changed[key] = thing
@@ -155,7 +160,7 @@ class World:
 
     def changed_ids(self) -> list[str]:
         """Name what changed or went since the last flush, bookkeeping left out."""
-        silent = ("event", "delivery", "meter", "write")
+        silent = ("event", "delivery", "meter", "use", "write")
         keys = [key for kind, key in self._changed if kind not in silent]
         return keys + [key for kind, key in self._removed if kind not in silent]
 
@@ -206,6 +211,8 @@ class World:
                 thing = table.add(model(**{k: v for k, v in body.items() if k in known_fields}), loaded=True)
                 if getattr(thing, "due_ns", 0):
                     self.schedule(kind, thing)
+        for use in (models.Use(**body) for body in self.store.load("use")):
+            self.meters.rows[use.meter_id].used_s[use.slot] = use.seconds
         self.writes.extend(models.Write(**body) for body in self.store.load("write"))
         self._index()
 
@@ -225,6 +232,9 @@ class World:
                 self._note_removal(kind, thing)
         for write in self.writes:
             self._note_removal("write", write)
+        for meter in self.meters.rows.values():
+            for slot, seconds in meter.used_s.items():
+                self._note_removal("use", models.Use(f"{meter.id}:{slot}", meter.id, slot, seconds))
         self.flush()
         self._due.clear()
         self._make_tables()

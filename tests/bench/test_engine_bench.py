@@ -14,17 +14,11 @@ from reconciler.core.resolve import resolve_stack
 from reconciler.core.spec import DesiredState
 from reconciler.core.values import digest
 from reconciler.daemon.wiring import price_book
+from tests.bench.conftest import Bench
 from tests.engine.documents import FULL, tenant
 from tests.engine.world import open_world
 
 pytestmark = pytest.mark.bench
-
-
-def report(title: str, rows: list[tuple[str, str]]) -> None:
-    width = max(len(name) for name, _ in rows)
-    print(f"\n{title}")
-    for name, figure in rows:
-        print(f"  {name:<{width}}  {figure}")
 
 
 def per_second(body: Callable[[], object], *, for_s: float = 1.0) -> float:
@@ -36,7 +30,7 @@ def per_second(body: Callable[[], object], *, for_s: float = 1.0) -> float:
     return count / spent
 
 
-def test_pure_core(capsys: pytest.CaptureFixture[str]) -> None:
+def test_pure_core(bench: Bench) -> None:
     doc = manifest.load_documents(FULL, file="bench.yaml")[0]
     blueprint = manifest.reader.blueprint(doc.name, manifest.blueprint_document(doc))
     spec = manifest.reader.tenant(manifest.tenant_columns(manifest.load_documents(tenant("acme", "full"), file="t")[0]))
@@ -51,18 +45,18 @@ def test_pure_core(capsys: pytest.CaptureFixture[str]) -> None:
         )  # fmt: skip
         assert make_plan(view).actions
 
-    with capsys.disabled():
-        report(
-            "pure core, a stack of 8 components, one core",
-            [
-                ("compile", f"{per_second(lambda: compile_stack(blueprint, 1, spec)):,.0f} a second"),
-                ("resolve + plan", f"{per_second(plan):,.0f} a second"),
-                ("parse YAML", f"{per_second(lambda: manifest.load_documents(FULL, file='b')):,.0f} a second"),
-            ],
-        )
+    bench.table(
+        "pure core, a stack of 8 components, one core",
+        ("what", "a second"),
+        [
+            ("compile", per_second(lambda: compile_stack(blueprint, 1, spec))),
+            ("resolve + plan", per_second(plan)),
+            ("parse YAML", per_second(lambda: manifest.load_documents(FULL, file="b"))),
+        ],
+    )
 
 
-async def test_steady_state_calls(database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_steady_state_calls(database_url: str, tmp_path: Path, bench: Bench) -> None:
     """How many calls a settled tenant costs in an hour, against one GET per resource and resync."""
     tenants = 8
     async with open_world(database_url, tmp_path) as world:
@@ -83,15 +77,15 @@ async def test_steady_state_calls(database_url: str, tmp_path: Path, capsys: pyt
         truth = await world.simulator.truth()
         calls = sum(truth["requests"].values()) - before
         onboarding = before / tenants
-    with capsys.disabled():
-        report(
-            f"{tenants} tenants of 8 components each, simulated Render",
-            [
-                ("calls to bring one tenant up", f"{onboarding:.1f}"),
-                ("steady state, calls per tenant and hour", f"{calls / tenants / hours:.2f}"),
-                ("one GET per resource and resync would be", "8.00"),
-                ("writes in the steady state", str(len(truth["writes"]) - writes)),
-                ("real seconds to bring them up in virtual time", f"{settled_s:.1f}"),
-            ],
-        )
+    bench.table(
+        f"{tenants} tenants of 8 components each, simulated Render",
+        ("what", "figure"),
+        [
+            ("calls to bring one tenant up", onboarding),
+            ("steady state, calls per tenant and hour", calls / tenants / hours),
+            ("one GET per resource and resync would be", 8.0),
+            ("writes in the steady state", len(truth["writes"]) - writes),
+            ("real seconds to bring them up in virtual time", settled_s),
+        ],
+    )
     assert calls > 0

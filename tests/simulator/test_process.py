@@ -1,8 +1,10 @@
 """The simulator as a process: state across kills, signals, the parent that goes."""
 
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -160,3 +162,33 @@ def test_it_says_where_it_serves_and_lets_only_its_keys_in():
         assert process.wait(timeout=5) == 0
         if process.stdout is not None:
             process.stdout.close()
+
+
+def longest_row(state: Path) -> int:
+    """The most that a change of one thing makes the simulator write."""
+    with contextlib.closing(sqlite3.connect(state)) as file:
+        return int(file.execute("SELECT max(length(body)) FROM objects").fetchone()[0])
+
+
+def test_a_run_of_a_cron_job_costs_the_same_however_many_were_before_and_its_bill_survives(tmp_path: Path):
+    state = tmp_path / "state.db"
+    details = {"runtime": "image", "schedule": "0 * * * *", "plan": "starter"}
+    first = Process("--frozen", "--state", str(state))
+    first.call("POST", "/v1/services", {**SERVICE, "type": "cron_job", "name": "hourly", "serviceDetails": details})
+    first.call("POST", "/_sim/clock", {"step_s": 100 * 3_600})
+    short = longest_row(state)
+    first.call("POST", "/_sim/clock", {"step_s": 400 * 3_600})
+    long, bill = longest_row(state), first.call("GET", "/_sim/truth/bill")
+    first.end(signal.SIGKILL)
+    assert long <= short + 100
+    ran = next(line for line in bill["lines"] if line["sku"] == "run:starter")
+    assert float(ran["unit_seconds"]) == 60 * 500
+
+    second = Process("--frozen", "--state", str(state))
+    try:
+        assert second.call("GET", "/_sim/truth/bill") == bill
+        second.call("POST", "/_sim/reset")
+    finally:
+        second.end(signal.SIGTERM)
+    with contextlib.closing(sqlite3.connect(state)) as file:
+        assert file.execute("SELECT count(*) FROM objects").fetchone() == (0,)
