@@ -10,7 +10,9 @@ from reconciler.simulator import (
     edge,
     events,
     groups,
+    insights,
     key_values,
+    logs,
     metrics,
     platform,
     postgres,
@@ -29,7 +31,8 @@ from reconciler.simulator.world import World
 ROUTES: list[Route] = [
     *service_routes.ROUTES, *env.ROUTES, *deploy_routes.ROUTES, *disks.ROUTES, *domains.ROUTES, *edge.ROUTES,
     *events.ROUTES, *runs.ROUTES, *postgres_routes.ROUTES, *key_values.ROUTES, *groups.ROUTES, *projects.ROUTES,
-    *smalls.ROUTES, *platform.ROUTES, *metrics.ROUTES, *blueprints.ROUTES, *audit.ROUTES,
+    *smalls.ROUTES, *platform.ROUTES, *metrics.ROUTES, *logs.ROUTES, *insights.ROUTES,
+    *blueprints.ROUTES, *audit.ROUTES,
 ]  # fmt: skip
 
 

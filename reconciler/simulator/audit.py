@@ -55,14 +55,15 @@ def name_of(write: models.Write) -> str | None:
 
 
 def list_all(call: Call) -> Reply:
-    """Answer GET /owners/{id}/audit-logs, newest first."""
+    """Answer GET /owners/{id}/audit-logs, newest first unless asked otherwise."""
     world, limit, tail = call.world, lists.limit_of(call, MAX_LIMIT), lists.tail_of(call)
     world.accept_owner(call.params["id"])
     start, end = lists.instant(call.query, "startTime"), lists.instant(call.query, "endTime")
     wanted = set(call.values("event"))
     items: list[tuple[str, Json]] = []
     behind = tail is None
-    for write in reversed(world.writes):
+    forward = call.value("direction") == "forward"
+    for write in world.writes if forward else reversed(world.writes):
         if not behind:
             behind = write.id.endswith(tail or "")
             continue

@@ -1,6 +1,7 @@
-"""Answers the calls on Blueprints: there are none, and a file can be validated.
+"""Answers the calls on Blueprints: those that people connected, and whether a file is valid.
 
-Render API: no endpoint creates one; validation answers 200 with `valid`, errors with their place, and a plan.
+Render API: no endpoint creates one, people connect them in the dashboard; validation answers 200 with `valid`,
+errors with their place, and a plan.
 """
 
 import email.parser
@@ -9,8 +10,9 @@ from typing import Any
 
 import yaml
 
-from reconciler.simulator import lists
-from reconciler.simulator.wire import Call, Json, Reply, Route, invalid
+from reconciler.simulator import checks, lists, models, smalls, times
+from reconciler.simulator.wire import Call, Json, Reply, Route, gone, invalid
+from reconciler.simulator.world import World
 
 SERVICE_TYPES = frozenset({"web", "pserv", "worker", "cron", "keyvalue", "redis", "static"})
 ROOT_KEYS = frozenset({"services", "databases", "envVarGroups", "projects", "ungrouped", "previews", "previewsEnabled",
@@ -18,14 +20,104 @@ ROOT_KEYS = frozenset({"services", "databases", "envVarGroups", "projects", "ung
 LISTS = ("services", "databases", "envVarGroups")
 
 
+def connect(world: World, given: Json) -> models.Small:
+    """Connect a Blueprint the way the dashboard does: {"name", "repo", "branch"?, "path"?, "resources"?: [ids]}."""
+    name, repo = checks.text(given, "name"), checks.text(given, "repo")
+    resources = checks.texts(given, "resources")
+    for key in resources:
+        _resource(world, key)
+    now_ns = world.stamp_ns()
+    content: Json = {
+        "repo": repo, "branch": checks.text(given, "branch", "main"), "path": checks.text(given, "path", "render.yaml"),
+        "autoSync": True, "resources": resources, "syncs": [],
+    }  # fmt: skip
+    item = models.Small(
+        world.ids.new("exs", now_ns), "blueprint", world.owner_id, now_ns, now_ns, name=name, body=content
+    )  # fmt: skip
+    world.smalls.add(item)
+    sync(world, item)
+    return item
+
+
+def sync(world: World, item: models.Small) -> None:
+    """Sync a Blueprint: nothing of the file is applied, only the sync is noted."""
+    at_ns = world.stamp_ns()
+    commit = world.ids.commit(item.body["repo"], item.body["branch"])
+    made = {"id": world.ids.new("exe", at_ns), "commit": commit, "at_ns": at_ns}
+    item.body["syncs"].append(made)
+    world.smalls.touch(item)
+
+
+def _resource(world: World, key: str) -> Json:
+    found = world.resource(key)
+    if found is None:
+        raise world.missing(key)
+    if isinstance(found, models.Service):
+        kind = found.type
+    else:
+        kinds = {models.Postgres: "postgres", models.KeyValue: "key_value", models.Group: "environment_group"}
+        kind = kinds[type(found)]
+    return {"id": found.id, "name": found.name, "type": kind}
+
+
+def view(item: models.Small) -> Json:
+    """Show a Blueprint without its resources."""
+    body = item.body
+    shown: Json = {
+        "id": item.id, "name": item.name, "status": "in_sync" if body["autoSync"] else "paused",
+        "autoSync": body["autoSync"], "repo": body["repo"], "branch": body["branch"], "path": body["path"],
+    }  # fmt: skip
+    if body["syncs"]:
+        shown["lastSync"] = times.micro(body["syncs"][-1]["at_ns"])
+    return shown
+
+
+def _find(call: Call) -> models.Small:
+    return smalls.find(call, call.params["id"], "blueprint", call.params["id"])
+
+
 def list_all(call: Call) -> Reply:
-    """Answer GET /blueprints: nothing made by this API can be one."""
-    return lists.nested(call, [], "blueprint")
+    """Answer GET /blueprints: those a person connected; nothing made by this API can be one."""
+    wanted = (
+        lists.Filters(call, models.Small)
+        .one_of("ownerId", lambda item: item.owner_id)
+        .only(lambda item: item.kind == "blueprint")
+    )
+    return lists.page(call, call.world.smalls, "blueprint", view, wanted)
 
 
 def get_one(call: Call) -> Reply:
-    """Answer every call on a single Blueprint."""
-    raise call.world.missing(call.params["id"])
+    """Answer GET /blueprints/{id} with the resources that are still there."""
+    item, world = _find(call), call.world
+    present = [key for key in item.body["resources"] if world.resource(key) is not None]
+    return Reply(200, view(item) | {"resources": [_resource(world, key) for key in present]})
+
+
+def patch(call: Call) -> Reply:
+    """Answer PATCH /blueprints/{id}."""
+    item, world, body = _find(call), call.world, call.body()
+    changed: Json = {name: checks.text(body, name, item.body[name]) for name in ("path", "branch")}
+    changed["autoSync"] = checks.flag(body, "autoSync", item.body["autoSync"])
+    world.smalls.rename(item, checks.text(body, "name", item.name))
+    item.body |= changed
+    item.updated_ns = world.stamp_ns()
+    return Reply(200, view(item))
+
+
+def disconnect(call: Call) -> Reply:
+    """Answer DELETE /blueprints/{id}: its resources stay."""
+    call.world.smalls.remove(_find(call))
+    return gone()
+
+
+def list_syncs(call: Call) -> Reply:
+    """Answer GET /blueprints/{id}/syncs, newest first."""
+    shown = []
+    for made in reversed(_find(call).body["syncs"]):
+        stamp = times.micro(made["at_ns"])
+        line = {"id": made["id"], "commit": {"id": made["commit"]}, "state": "success"}
+        shown.append((made["id"], line | {"startedAt": stamp, "completedAt": stamp}))
+    return lists.nested(call, shown, "sync")
 
 
 def _file(call: Call) -> str:
@@ -58,17 +150,16 @@ def validate(call: Call) -> Reply:
     for key, _ in root.value:
         if key.value not in ROOT_KEYS:
             errors.append(_error(f"unknown field {key.value}", key.value, key))
-    counts = dict.fromkeys(LISTS, 0)
-    counts["keyValue"] = 0
+    names: dict[str, list[str]] = {name: [] for name in (*LISTS, "keyValue")}
     for path, part in _parts(body):
-        _check(path, part, counts, errors, root)
+        _check(path, part, names, errors, root)
     shown: Json = {"valid": not errors}
     if errors:
         shown["errors"] = errors
     else:
         shown["plan"] = {
-            "services": counts["services"], "databases": counts["databases"], "keyValue": counts["keyValue"],
-            "envGroups": counts["envVarGroups"], "totalActions": sum(counts.values()),
+            "services": names["services"], "databases": names["databases"], "keyValue": names["keyValue"],
+            "envGroups": names["envVarGroups"], "totalActions": sum(len(found) for found in names.values()),
         }  # fmt: skip
     return Reply(200, shown)
 
@@ -87,7 +178,7 @@ def _parts(body: Json) -> list[tuple[str, Json]]:
     return found
 
 
-def _check(prefix: str, part: Json, counts: dict[str, int], errors: list[Json], root: yaml.Node) -> None:
+def _check(prefix: str, part: Json, names: dict[str, list[str]], errors: list[Json], root: yaml.Node) -> None:
     for name in LISTS:
         items = part.get(name)
         if items is None:
@@ -102,7 +193,7 @@ def _check(prefix: str, part: Json, counts: dict[str, int], errors: list[Json], 
             elif name == "services" and item.get("type") not in SERVICE_TYPES:
                 errors.append(_error(f"invalid type {item.get('type')}", f"{path}.type", root))
             else:
-                counts["keyValue" if item.get("type") in ("keyvalue", "redis") else name] += 1
+                names["keyValue" if item.get("type") in ("keyvalue", "redis") else name].append(str(item["name"]))
 
 
 def _error(text: str, path: str, node: yaml.Node) -> Json:
@@ -114,7 +205,7 @@ ROUTES = [
     Route("GET", "/blueprints", list_all),
     Route("POST", "/blueprints/validate", validate),
     Route("GET", "/blueprints/{id}", get_one),
-    Route("PATCH", "/blueprints/{id}", get_one),
-    Route("DELETE", "/blueprints/{id}", get_one),
-    Route("GET", "/blueprints/{id}/syncs", get_one),
+    Route("PATCH", "/blueprints/{id}", patch),
+    Route("DELETE", "/blueprints/{id}", disconnect),
+    Route("GET", "/blueprints/{id}/syncs", list_syncs),
 ]

@@ -4,13 +4,15 @@ Render API: recorded in privateservice/scaling (202, empty) and webservice/web_s
 """
 
 from reconciler.simulator import checks, deploys, lists, models, times
-from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, accepted, conflict, invalid
+from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, accepted, invalid
 from reconciler.simulator.world import World
 
 
-def view(deploy: models.Deploy) -> Json:
+def view(world: World, deploy: models.Deploy) -> Json:
     """Show a deploy; what has not happened yet is absent."""
-    shown: Json = {"id": deploy.id, "commit": deploy.commit}
+    shown: Json = {"id": deploy.id}
+    if deploy.commit is not None or world.settings.nulls_as_recorded:
+        shown["commit"] = deploy.commit
     if deploy.image is not None:
         shown["image"] = deploy.image
     shown |= {
@@ -44,14 +46,14 @@ def list_all(call: Call) -> Reply:
         .between("finished", lambda item: item.finished_ns)
     )
     found = (world.deploys.get(key) for key in reversed(service.deploy_ids))
-    items = [(item.id, view(item)) for item in found if item is not None and wanted.accept(item)]
+    items = [(item.id, view(world, item)) for item in found if item is not None and wanted.accept(item)]
     return lists.nested(call, items, "deploy")
 
 
 def get_one(call: Call) -> Reply:
     """Answer GET /services/{id}/deploys/{deploy}."""
     service = call.world.service(call.params["id"])
-    return Reply(200, view(find(call.world, service, call.params["deploy"])))
+    return Reply(200, view(call.world, find(call.world, service, call.params["deploy"])))
 
 
 def create(call: Call) -> Reply:
@@ -67,7 +69,7 @@ def create(call: Call) -> Reply:
         commit_id=commit_id, image=image,
     )  # fmt: skip
     deploy, started = deploys.request(world, service, options)
-    return Reply(201, view(deploy)) if started else accepted()
+    return Reply(201, view(world, deploy)) if started else accepted()
 
 
 def _refuse(service: models.Service, mode: str, commit_id: str | None, image: str | None) -> None:
@@ -94,9 +96,9 @@ def cancel(call: Call) -> Reply:
     if service.type == "cron_job":
         raise invalid("deploys of cron jobs cannot be canceled")
     if deploy.status not in deploys.OPEN:
-        raise conflict(f"deploy is not in progress: {deploy.status}")
+        raise invalid(f"deploy is not in progress: {deploy.status}")
     deploys.cancel(world, deploy)
-    return Reply(200, view(deploy))
+    return Reply(200, view(world, deploy))
 
 
 def rollback(call: Call) -> Reply:
@@ -110,7 +112,7 @@ def rollback(call: Call) -> Reply:
         raise invalid(f"deployId must name a deploy that was live, not one that is {original.status}")
     options = deploys.Options(trigger="rollback", rollback_of=original.id)
     deploy, _ = deploys.request(world, service, options)
-    return Reply(201, view(deploy))
+    return Reply(201, view(world, deploy))
 
 
 ROUTES = [

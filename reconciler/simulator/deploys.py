@@ -176,7 +176,8 @@ def _enter_next(world: World, service: models.Service, deploy: models.Deploy, at
     deploy.updated_ns = max(at_ns, deploy.updated_ns)
     deploy.due_ns = 0 if length == FOREVER else world.in_s(float(length), after_ns=at_ns)
     if deploy.status == "pre_deploy_in_progress":
-        events.emit(world, service, "pre_deploy_started", {"deployId": deploy.id}, at_ns)
+        details = {"deployId": deploy.id, "deployCommandExecutionId": _execution_id(deploy)}
+        events.emit(world, service, "pre_deploy_started", details, at_ns)
     world.deploys.touch(deploy)
     world.schedule("deploy", deploy)
 
@@ -187,10 +188,13 @@ def advance(world: World, deploy: models.Deploy) -> None:
     failing = not deploy.plan and deploy.outcome != "live"
     verdict = "failed" if failing else "succeeded"
     if deploy.status == "build_in_progress":
-        details = {"buildId": _build_id(deploy), "buildStatus": verdict, "reason": {}}
+        details = {"buildId": _build_id(deploy), "buildStatus": verdict, **_ending(verdict)}
         events.emit(world, service, "build_ended", details, at_ns)
     elif deploy.status == "pre_deploy_in_progress":
-        details = {"deployId": deploy.id, "preDeployStatus": verdict, "reason": {}}
+        details = {
+            "deployId": deploy.id, "deployCommandExecutionId": _execution_id(deploy), "preDeployStatus": verdict,
+            **_ending(verdict),
+        }  # fmt: skip
         events.emit(world, service, "pre_deploy_ended", details, at_ns)
     _enter_next(world, service, deploy, at_ns)
 
@@ -202,9 +206,10 @@ def _finish(world: World, service: models.Service, deploy: models.Deploy, at_ns:
     _end(world, deploy, outcome, at_ns)
     if outcome == "live":
         _go_live(world, service, deploy, at_ns)
-    reason = {} if outcome == "live" else {"failure": {"nonZeroExit": 1}, "buildFailed": outcome == "build_failed"}
     verdict = "succeeded" if outcome == "live" else "failed"
-    details = {"deployId": deploy.id, "deployStatus": verdict, "reason": reason}
+    details: Json = {"deployId": deploy.id, "deployStatus": verdict, **_ending(verdict)}
+    if outcome == "build_failed":
+        details["reason"]["buildFailed"] = {"id": _build_id(deploy)}
     events.emit(world, service, "deploy_ended", details, at_ns)
     start_queued(world, service, at_ns)
 
@@ -248,7 +253,7 @@ def cancel(world: World, deploy: models.Deploy, *, start_next: bool = True) -> N
     _end(world, deploy, "canceled", now_ns)
     deploy.snapshot = None
     if began:
-        details = {"deployId": deploy.id, "deployStatus": "canceled", "reason": {}}
+        details = {"deployId": deploy.id, "deployStatus": "canceled", **_ending("canceled")}
         events.emit(world, service, "deploy_ended", details, now_ns)
     if start_next:
         start_queued(world, service, world.now_ns())
@@ -256,6 +261,17 @@ def cancel(world: World, deploy: models.Deploy, *, start_next: bool = True) -> N
 
 def _build_id(deploy: models.Deploy) -> str:
     return "bld" + deploy.id[3:]
+
+
+def _execution_id(deploy: models.Deploy) -> str:
+    return "dce" + deploy.id[3:]
+
+
+def _ending(verdict: str) -> Json:
+    """Say how a phase ended and, if it failed, of what."""
+    failed = verdict == "failed"
+    reason: Json = {"failure": {"evicted": False, "nonZeroExit": 1}} if failed else {}
+    return {"status": events.ENDINGS[verdict], "reason": reason}
 
 
 def _trigger(deploy: models.Deploy) -> Json:

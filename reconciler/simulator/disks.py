@@ -7,7 +7,7 @@ Render API: one disk per service, exactly one instance, grow only; attaching and
 from dataclasses import dataclass
 
 from reconciler.simulator import checks, events, lists, metering, models, times
-from reconciler.simulator.wire import Call, Json, Reply, Route, conflict, gone, invalid
+from reconciler.simulator.wire import Call, Json, Reply, Route, gone, invalid
 from reconciler.simulator.world import World
 
 FORBIDDEN_MOUNTS = frozenset({
@@ -113,7 +113,7 @@ def create(call: Call) -> Reply:
     if service.type not in WITH_DISK:
         raise invalid(f"serviceId: disks are not supported for {service.type}")
     if service.disk_id is not None:
-        raise conflict("service already has a disk")
+        raise invalid("service already has a disk")
     if service.details.get("plan") == "free":
         raise invalid("disks are not supported on plan free")
     if service.details.get("autoscaling") or service.details.get("numInstances", 1) > 1:
@@ -157,25 +157,34 @@ def delete(call: Call) -> Reply:
     return gone()
 
 
+def _snapshots(world: World, disk: models.Disk) -> dict[str, int]:
+    """Find the snapshots of a disk, newest first: one a day for a week."""
+    day_ns = DAY_S * times.SECOND_NS
+    newest_ns = world.now_ns() // day_ns * day_ns
+    taken = (newest_ns - day * day_ns for day in range(SNAPSHOT_DAYS))
+    return {f"snap-{disk.id[4:]}-{at_ns // times.SECOND_NS}": at_ns for at_ns in taken if at_ns > disk.created_ns}
+
+
 def snapshots(call: Call) -> Reply:
-    """Answer GET /disks/{id}/snapshots: one a day for a week."""
+    """Answer GET /disks/{id}/snapshots."""
     world, disk = call.world, _find(call)
-    shown = []
-    for day in range(1, SNAPSHOT_DAYS + 1):
-        at_ns = world.now_ns() // (DAY_S * times.SECOND_NS) * (DAY_S * times.SECOND_NS)
-        at_ns -= (day - 1) * DAY_S * times.SECOND_NS
-        if at_ns > disk.created_ns:
-            key = f"snap-{disk.id[4:]}-{at_ns // times.SECOND_NS}"
-            shown.append({"createdAt": times.micro(at_ns), "snapshotKey": key})
+    (instance,) = metering.instance_ids(world.service(disk.service_id))  # a service with a disk has just one
+    shown = [
+        {"createdAt": times.micro(at_ns), "snapshotKey": key, "instanceId": instance}
+        for key, at_ns in _snapshots(world, disk).items()
+    ]
     return Reply(world.settings.disk_snapshots_status, shown)
 
 
 def restore(call: Call) -> Reply:
     """Answer POST /disks/{id}/snapshots/restore."""
-    disk = _find(call)
+    world, disk = call.world, _find(call)
     key = checks.text(call.body(), "snapshotKey")
-    if not key.startswith(f"snap-{disk.id[4:]}-"):
-        raise call.world.missing(key)
+    at_ns = _snapshots(world, disk).get(key)
+    if at_ns is None:
+        raise world.missing(key)
+    details = {"triggeredByUser": events.USER["email"], "snapshotCreatedAt": times.micro(at_ns)}
+    events.emit(world, world.service(disk.service_id), "disk_snapshot_restored", details)
     return Reply(200, view(disk))
 
 

@@ -1,7 +1,8 @@
 """Answers the calls on header and route rules of static sites.
 
 Render API: PUT replaces all, gives new ids even to equal rules and answers `null` for none; headers are shown
-newest first, routes by priority (recorded: staticsite/static_site).
+newest first, routes by priority (recorded: staticsite/static_site). One header added, and one route moved, come
+wrapped in `headers`, so the published schema says; one route added comes bare.
 """
 
 from reconciler.simulator import checks, lists, models
@@ -60,7 +61,7 @@ def put_headers(call: Call) -> Reply:
     service = _site(call)
     service.headers = [header(call.world, item) for item in call.items()]
     call.world.services.touch(service)
-    return Reply(200, service.headers or None)
+    return Reply(200, call.world.listed(service.headers))
 
 
 def add_header(call: Call) -> Reply:
@@ -69,7 +70,7 @@ def add_header(call: Call) -> Reply:
     made = header(call.world, call.body())
     service.headers.append(made)
     call.world.services.touch(service)
-    return Reply(201, made)
+    return Reply(201, {"headers": made})
 
 
 def delete_header(call: Call) -> Reply:
@@ -97,7 +98,7 @@ def put_routes(call: Call) -> Reply:
     service = _site(call)
     service.routes = numbered([route(call.world, item) for item in call.items()])
     call.world.services.touch(service)
-    return Reply(200, service.routes or None)
+    return Reply(200, call.world.listed(service.routes))
 
 
 def add_route(call: Call) -> Reply:
@@ -121,7 +122,7 @@ def move_route(call: Call) -> Reply:
     service.routes.insert(min(priority, len(service.routes)), rule)
     numbered(service.routes)
     call.world.services.touch(service)
-    return Reply(200, rule)
+    return Reply(200, {"headers": rule})
 
 
 def move_route_by_body(call: Call) -> Reply:

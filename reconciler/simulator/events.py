@@ -15,6 +15,13 @@ WITH_STATUS = {
     "cron_job_run_ended": "status", "job_run_ended": "status",
 }  # fmt: skip
 
+# Who stands behind every key of this workspace, as events name people.
+USER = {"id": "usr-00000000000000000000", "email": "owner@example.com"}
+# The number that stands beside the word of an ending in some details; which numbers is unverified.
+ENDINGS = {"succeeded": 2, "failed": 3, "canceled": 4}
+# Runs of cron jobs have words of their own, which webhooks do not use.
+CRON_WORDS = {"successful": "succeeded", "unsuccessful": "failed"}
+
 Subject = models.Service | models.Postgres | models.KeyValue
 
 
@@ -70,7 +77,8 @@ def payload(event: models.Event) -> Json:
     data: Json = {"id": event.id, "serviceId": event.service_id, "serviceName": event.service_name}
     field = WITH_STATUS.get(event.type)
     if field is not None and field in event.details:
-        data["status"] = event.details[field]
+        word = str(event.details[field])
+        data["status"] = CRON_WORDS.get(word, word)
     return {"type": event.type, "timestamp": times.micro(event.at_ns), "data": data}
 
 

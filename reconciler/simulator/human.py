@@ -9,11 +9,14 @@ or (for group actions) environment group; `*` means all of them. Actions and the
     group-delete  domain-add(name)  domain-remove(name)  disk-resize(size_gb)  disk-remove
     header-set(path, name, value)  route-set(source, destination, type)  env-move(environment, null for none)
     link-group(group)  unlink-group(group)
+
+Without `service`: blueprint-connect(name, repo, branch, path, resources), which syncs it once.
 """
 
 from collections.abc import Callable
 
 from reconciler.simulator import (
+    blueprints,
     checks,
     deploys,
     disks,
@@ -42,6 +45,9 @@ def act(api: Api, body: Json) -> Json:
     """Do one thing and remember it as a write whose cause is a human."""
     world = api.world
     action = checks.text(body, "action")
+    if action == "blueprint-connect":
+        made = blueprints.connect(world, body)
+        return _remember(api, action, made.id)
     if body.get("service") == EVERYTHING:
         return _on_everything(api, action, body)
     subject = _find(world, checks.text(body, "service"), group=action.startswith("group-"))
@@ -56,9 +62,13 @@ def act(api: Api, body: Json) -> Json:
         found(world, subject, body)
     else:
         raise invalid(f"action {action} is not possible on {subject.id}")
-    affected = world.changed_ids()
+    return _remember(api, action, subject.id)
+
+
+def _remember(api: Api, action: str, key: str) -> Json:
+    affected = api.world.changed_ids()
     api.note_write("HUMAN", f"/_sim/human/{action}", ACCEPTED, "human")
-    return {"action": action, "id": subject.id, "affected": affected}
+    return {"action": action, "id": key, "affected": affected}
 
 
 def _on_everything(api: Api, action: str, body: Json) -> Json:
@@ -73,9 +83,7 @@ def _on_everything(api: Api, action: str, body: Json) -> Json:
     ]  # fmt: skip
     for subject in subjects:
         found(world, subject, body)
-    affected = world.changed_ids()
-    api.note_write("HUMAN", f"/_sim/human/{action}", ACCEPTED, "human")
-    return {"action": action, "id": EVERYTHING, "affected": affected}
+    return _remember(api, action, EVERYTHING)
 
 
 def _find(world: World, text: str, *, group: bool) -> Subject:
@@ -216,7 +224,7 @@ def _route_set(world: World, item: models.Service, body: Json) -> None:
 def _crash(world: World, item: models.Service, _body: Json) -> None:
     item.broken = "crash"
     world.services.touch(item)
-    events.emit(world, item, "server_failed", {"reason": {"nonZeroExit": 1, "earlyExit": True}})
+    events.emit(world, item, "server_failed", {"reason": {"evicted": False, "nonZeroExit": 1, "earlyExit": True}})
 
 
 def _mend(world: World, item: models.Service, _body: Json) -> None:

@@ -69,6 +69,11 @@ class Ids:
         return hashlib.sha256(f"{repo}#{branch}".encode()).hexdigest()[:40]
 
 
+def instance_id(service_id: str, started_ns: int, index: int) -> str:
+    """Name a running instance of a service: five letters of its own that stay as long as the instances do."""
+    return f"{service_id}-{hashlib.sha256(f'{service_id} {started_ns} {index}'.encode()).hexdigest()[:5]}"
+
+
 def cursor_of(list_name: str, item_id: str) -> str:
     """Write the cursor of an item in a list."""
     head = hashlib.sha256(list_name.encode()).digest()[:CURSOR_HEAD]

@@ -144,7 +144,7 @@ def view(world: World, item: models.KeyValue, *, nanos: bool = False) -> Json:
     if item.environment_id is not None:
         shown["environmentId"] = item.environment_id
     return shown | {
-        "id": item.id, "ipAllowList": item.allow_list or None, "name": item.name,
+        "id": item.id, "ipAllowList": world.listed(item.allow_list), "name": item.name,
         "options": {"maxmemoryPolicy": item.policy, "persistenceMode": item.persistence},
         "owner": world.owner(item.owner_id), "plan": item.plan, "region": item.region,
         "status": item.status, "updatedAt": stamp(item.updated_ns), "version": VERSION,

@@ -3,7 +3,7 @@
 It knows quantities (instances of a plan, gigabytes), not prices.
 """
 
-from reconciler.simulator import models
+from reconciler.simulator import ids, models
 from reconciler.simulator.world import World
 
 Quantities = dict[str, float]
@@ -62,6 +62,11 @@ def running_instances(item: models.Service) -> int:
         low, high = int(autoscaling["min"]), int(autoscaling["max"])
         return min(max(item.autoscaled or low, low), high)
     return int(item.details.get("numInstances", 1))
+
+
+def instance_ids(item: models.Service) -> list[str]:
+    """Name the instances of a service that runs."""
+    return [ids.instance_id(item.id, item.started_ns, index) for index in range(running_instances(item))]
 
 
 def postgres(world: World, item: models.Postgres) -> None:

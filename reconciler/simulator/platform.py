@@ -21,6 +21,7 @@ ADDRESS_STAGES = (
 )
 FIRST_ADDRESS = 217
 ADDRESSES = 3
+SHARED_ADDRESSES = ["198.51.100.10", "198.51.100.11", "198.51.100.12"]
 
 
 # Webhooks
@@ -162,7 +163,13 @@ def list_addresses(call: Call) -> Reply:
     world = call.world
     if not call.values("ownerId"):
         raise invalid("ownerId is required")
-    wanted = lists.Filters(call, models.Small).common().only(lambda item: item.kind == "addresses")
+    places = set(call.values("environmentId"))
+    wanted = (
+        lists.Filters(call, models.Small)
+        .one_of("ownerId", lambda item: item.owner_id)
+        .only(lambda item: item.kind == "addresses")
+        .only(lambda item: not places or not places.isdisjoint(item.body["environmentIds"]))
+    )
     return lists.bare(call, world.smalls, lambda item: _addresses_view(world, item), wanted)
 
 
@@ -191,6 +198,20 @@ def delete_addresses(call: Call) -> Reply:
     """Answer DELETE /dedicated-ips/{id}."""
     metering.close(call.world, call.params["id"])
     return drop(call, call.params["id"], "addresses", call.params["id"])
+
+
+def outbound(call: Call) -> Reply:
+    """Answer GET /services/{id}/outbound-ips: those of a set for its environment, of the workspace, or shared."""
+    world = call.world
+    service = world.service(call.params["id"])
+    region = service.details.get("region", "oregon")
+    for item in world.smalls.newest_first():
+        if item.kind != "addresses" or item.owner_id != service.owner_id or item.body["region"] != region:
+            continue
+        shown, places = _addresses_view(world, item), item.body["environmentIds"]
+        if shown["status"] == "RUNNING" and (not places or service.environment_id in places):
+            return Reply(200, {"type": "dedicated", "ips": shown["ips"], "dedicatedIpId": item.id})
+    return Reply(200, {"type": "shared", "ips": SHARED_ADDRESSES})
 
 
 # Maintenance
@@ -313,6 +334,7 @@ ROUTES = [
     Route("GET", "/dedicated-ips/{id}", get_addresses),
     Route("PATCH", "/dedicated-ips/{id}", patch_addresses),
     Route("DELETE", "/dedicated-ips/{id}", delete_addresses),
+    Route("GET", "/services/{id}/outbound-ips", outbound),
     Route("GET", "/maintenance", list_runs),
     Route("GET", "/maintenance/{id}", get_run),
     Route("PATCH", "/maintenance/{id}", move_run),

@@ -139,7 +139,8 @@ def _set_replicas(world: World, primary: models.Postgres, wanted: dict[str, Json
             world.postgres.touch(replica)
     changed = set(present) != set(wanted)
     if changed:
-        events.emit(world, primary, "postgres_read_replicas_changed")
+        details = {"fromReplicas": len(present), "toReplicas": len(wanted)}
+        events.emit(world, primary, "postgres_read_replicas_changed", details)
     return changed
 
 
@@ -224,7 +225,8 @@ def _note_changes(world: World, item: models.Postgres, plan: str, high_availabil
     if plan != item.plan:
         events.emit(world, item, "plan_changed", {"from": item.plan, "to": plan})
     if high_availability != item.high_availability:
-        events.emit(world, item, "postgres_ha_status_changed")
+        words = ("enabled", "disabled") if high_availability else ("disabled", "enabled")
+        events.emit(world, item, "postgres_ha_status_changed", {"fromStatus": words[1], "toStatus": words[0]})
 
 
 def _new_plan(item: models.Postgres, body: Json) -> str:
@@ -313,7 +315,7 @@ def view(world: World, item: models.Postgres, *, nanos: bool = False, brief: boo
         shown["expiresAt"] = times.micro(item.created_ns + FREE_DAYS * DAY_S * times.SECOND_NS)
     shown |= {
         "highAvailabilityEnabled": item.high_availability, "id": item.id,
-        "ipAllowList": item.allow_list or None, "name": item.name, "owner": world.owner(item.owner_id),
+        "ipAllowList": world.listed(item.allow_list), "name": item.name, "owner": world.owner(item.owner_id),
     }  # fmt: skip
     if item.overrides and not brief:
         shown["parameterOverrides"] = item.overrides

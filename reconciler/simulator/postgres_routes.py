@@ -4,11 +4,30 @@ Render API: suspend, resume, restart and failover 202; a recovery answers a new 
 parameter overrides out (recorded: postgres/postgres).
 """
 
-from reconciler.simulator import checks, events, lists, models, postgres, times
-from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, accepted, conflict, gone, invalid
+from dataclasses import dataclass
+
+from reconciler.simulator import checks, events, lists, metrics, models, postgres, times
+from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, accepted, gone, invalid
 
 RECOVERY_DAYS = 7
-PARAMETERS = ("max_connections", "work_mem", "statement_timeout", "log_min_duration_statement", "shared_buffers")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the server that can be overridden."""
+
+    description: str
+    restart: bool
+    examples: tuple[str, ...]
+
+
+PARAMETERS = {
+    "max_connections": Parameter("Sets the maximum number of concurrent connections.", True, ("100", "200")),
+    "work_mem": Parameter("Sets the memory of a sort or hash table.", False, ("4MB", "64MB")),
+    "statement_timeout": Parameter("Aborts a statement that takes longer.", False, ("30s", "5min")),
+    "log_min_duration_statement": Parameter("Logs statements that take longer.", False, ("250", "-1")),
+    "shared_buffers": Parameter("Sets the memory of shared buffers.", True, ("128MB", "1GB")),
+}
 
 
 def _find(call: Call) -> models.Postgres:
@@ -80,7 +99,7 @@ def restart(call: Call) -> Reply:
     """Answer POST /postgres/{id}/restart."""
     world, item = call.world, _find(call)
     if item.status != "available":
-        raise conflict(f"database is not available: {item.status}")
+        raise invalid(f"database is not available: {item.status}")
     postgres.begin(world, item, "config_restart", world.settings.postgres_restart_s)
     events.emit(world, item, "postgres_restarted")
     return accepted()
@@ -165,8 +184,10 @@ def export(call: Call) -> Reply:
 def list_users(call: Call) -> Reply:
     """Answer GET /postgres/{id}/credentials."""
     item = _find(call)
-    own = {"username": item.user, "createdAt": times.micro(item.created_ns), "default": True}
-    return Reply(200, [own, *item.users])
+    connected = int(metrics.STEADY["active-connections"]) if item.status == "available" else 0
+    own: Json = {"username": item.user, "createdAt": times.micro(item.created_ns), "default": True}
+    others = [{**user, "openConnections": 0} for user in item.users]
+    return Reply(200, [own | {"openConnections": connected}, *others])
 
 
 def add_user(call: Call) -> Reply:
@@ -174,7 +195,7 @@ def add_user(call: Call) -> Reply:
     world, item = call.world, _find(call)
     name = checks.text(call.body(), "username", f"{item.user}_{world.ids.suffix()}")
     if name == item.user or any(user["username"] == name for user in item.users):
-        raise conflict(f"username already in use: {name}")
+        raise invalid(f"username already in use: {name}")
     item.users.append({"username": name, "createdAt": times.micro(world.stamp_ns()), "default": False})
     world.postgres.touch(item)
     return accepted()
@@ -188,25 +209,38 @@ def drop_user(call: Call) -> Reply:
         raise call.world.missing(name)
     item.users = kept
     call.world.postgres.touch(item)
-    return Reply(200, {})
+    return Reply(200, empty=True)
 
 
 def get_overrides(call: Call) -> Reply:
     """Answer GET /postgres/{id}/parameter-overrides."""
-    return Reply(200, _find(call).overrides)
+    return Reply(200, {"parameterOverrides": _find(call).overrides})
 
 
 def put_overrides(call: Call) -> Reply:
-    """Answer PUT /postgres/{id}/parameter-overrides."""
-    item = _find(call)
-    postgres.patch(call.world, item, {"parameterOverrides": call.body()})
-    return Reply(200, item.overrides)
+    """Answer PUT /postgres/{id}/parameter-overrides: all of them, for a primary and its replicas."""
+    world, item = call.world, _find(call)
+    given = checks.section(call.body(), "parameterOverrides")
+    changed = {name for name in {*given, *item.overrides} if given.get(name) != item.overrides.get(name)}
+    postgres.patch(world, item, {"parameterOverrides": given})
+    affected = [item.id, *(replica.id for replica in postgres.replicas_of(world, item))]
+    return Reply(200, {
+        "affectedDatabases": affected, "appliedOverrides": item.overrides,
+        "requiresRestart": any(PARAMETERS[name].restart for name in changed if name in PARAMETERS),
+    })  # fmt: skip
 
 
 def available_overrides(call: Call) -> Reply:
     """Answer GET /postgres/{id}/parameter-overrides/available."""
     _find(call)
-    return Reply(200, [{"name": name} for name in PARAMETERS])
+    shown = [
+        {
+            "name": name, "description": known.description, "requiresRestart": known.restart,
+            "examples": list(known.examples),
+        }
+        for name, known in PARAMETERS.items()
+    ]  # fmt: skip
+    return Reply(200, {"availableParameterOverrides": shown})
 
 
 ROUTES = [

@@ -30,7 +30,8 @@ def environment_view(world: World, environment: models.Environment) -> Json:
     for key in sorted(environment.members, key=lambda item: item[4:], reverse=True):
         members.setdefault(MEMBER_KEYS[key[:3]], []).append(key)
     shown: Json = {
-        "databasesIds": members.get("databasesIds"), "envGroupIds": members.get("envGroupIds"),
+        "databasesIds": world.listed(members.get("databasesIds", [])),
+        "envGroupIds": world.listed(members.get("envGroupIds", [])),
         "id": environment.id,
     }  # fmt: skip
     if world.settings.environment_ip_allow_list:
@@ -38,7 +39,8 @@ def environment_view(world: World, environment: models.Environment) -> Json:
     return shown | {
         "name": environment.name, "networkIsolationEnabled": environment.isolated,
         "projectId": environment.project_id, "protectedStatus": environment.protected,
-        "redisIds": members.get("redisIds"), "serviceIds": members.get("serviceIds"),
+        "redisIds": world.listed(members.get("redisIds", [])),
+        "serviceIds": world.listed(members.get("serviceIds", [])),
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ cancels the running one first.
 """
 
 from reconciler.simulator import checks, cron, events, lists, metering, models, plans, times
-from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, conflict, gone, invalid
+from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, gone, invalid
 from reconciler.simulator.world import World
 
 ENDED = frozenset({"succeeded", "failed", "canceled", "successful", "unsuccessful"})
@@ -49,14 +49,13 @@ def _end(world: World, service: models.Service, run: models.Run, status: str, at
     plan = plans.JOB_PLANS.get(run.plan_id, str(service.details.get("plan")))
     if run.started_ns:
         metering.add_run(world, service.id, plan, run.started_ns, (at_ns - run.started_ns) / times.SECOND_NS)
-    verdict = {"successful": "succeeded", "unsuccessful": "failed"}.get(status, status)
     if run.cron:
         if status == "successful":
             service.last_run_ns = at_ns
             world.services.touch(service)
-        events.emit(world, service, "cron_job_run_ended", {"cronJobRunId": run.id, "status": verdict}, at_ns)
+        events.emit(world, service, "cron_job_run_ended", {"cronJobRunId": run.id, "status": status}, at_ns)
     else:
-        events.emit(world, service, "job_run_ended", {"jobId": run.id, "status": verdict}, at_ns)
+        events.emit(world, service, "job_run_ended", {"jobId": run.id, "status": status}, at_ns)
     world.runs.touch(run)
 
 
@@ -201,7 +200,7 @@ def cancel_job(call: Call) -> Reply:
     """Answer POST /services/{id}/jobs/{job}/cancel."""
     world, run = call.world, _job(call)
     if run.status in ENDED:
-        raise conflict(f"job has ended: {run.status}")
+        raise invalid(f"job has ended: {run.status}")
     _end(world, world.service(run.service_id), run, "canceled", world.stamp_ns())
     return Reply(200, _job_view(run))
 

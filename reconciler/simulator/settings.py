@@ -49,6 +49,8 @@ class Settings:
     # Keys that recordings of one time have and those of another lack, or that none has (a pool of `none`).
     environment_ip_allow_list: bool = True
     postgres_connection_pool: bool = False
+    # `null` for no commit, no allowed address, no rule, no member (recorded); off: what the schema promises instead.
+    nulls_as_recorded: bool = True
     postgres_disk_cooldown_s: float = 43_200.0
     generate_value_again: bool = True
     payment_missing: bool = False

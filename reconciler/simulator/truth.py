@@ -47,7 +47,7 @@ def _service(world: World, item: models.Service) -> Json:
         "routes": item.routes,
         "disk": disks.view(disk) if disk is not None else None,
         "envGroups": item.group_ids,
-        "deploys": [deploy_routes.view(deploy) for deploy in found if deploy is not None],
+        "deploys": [deploy_routes.view(world, deploy) for deploy in found if deploy is not None],
         "liveDeployId": item.live_deploy_id,
         "running": {"env": running.get("env"), "files": running.get("files"), "image": running.get("image")},
         "runningInstances": 0 if item.suspenders or not running else running_instances(item),

@@ -244,6 +244,12 @@ class World:
         self.faults.drop()
         self.requests, self.throttled = {}, 0
 
+    # Showing
+
+    def listed(self, items: list[Any]) -> list[Any] | None:
+        """Show a list the way recordings have it: an empty one as null."""
+        return items or (None if self.settings.nulls_as_recorded else [])
+
     # Finding
 
     def missing(self, what: str) -> ApiError:

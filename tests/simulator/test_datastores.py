@@ -178,7 +178,7 @@ def test_exports_and_users(sim: Simulator):
     sim.step(60)
     assert sim.ok("GET", f"{path}/export")[0]["url"].startswith("https://")
     assert sim.call("POST", f"{path}/credentials", {"username": "reader"}).status_code == 202
-    sim.refused(409, "POST", f"{path}/credentials", {"username": "reader"})
+    sim.refused(400, "POST", f"{path}/credentials", {"username": "reader"})
     assert [item["username"] for item in sim.ok("GET", f"{path}/credentials")][1:] == ["reader"]
     sim.ok("DELETE", f"{path}/credentials/reader")
     sim.refused(404, "DELETE", f"{path}/credentials/reader")

@@ -110,7 +110,7 @@ def test_a_deploy_can_be_canceled_once(sim: Simulator):
     deploy = sim.deploys(service)[0]
     path = f"/services/{service['id']}/deploys/{deploy['id']}"
     assert sim.ok("POST", f"{path}/cancel")["status"] == "canceled"
-    sim.refused(409, "POST", f"{path}/cancel")
+    sim.refused(400, "POST", f"{path}/cancel")
     assert sim.ok("GET", path)["status"] == "canceled"
 
 

@@ -84,8 +84,10 @@ def _commit(world: World, service: models.Service, draft: models.Service) -> Non
         service.due_ns = cron.next_ns(new_schedule, world.now_ns())
         world.schedule("service", service)
     if (old_trigger == "off") != (service.auto_deploy_trigger == "off"):
-        switched = "disabled" if service.auto_deploy_trigger == "off" else "enabled"
-        events.emit(world, service, f"auto_deploy_{switched}")
+        if service.auto_deploy_trigger == "off":
+            events.emit(world, service, "auto_deploy_disabled", {"reason": "user", "fromTrigger": old_trigger})
+        else:
+            events.emit(world, service, "auto_deploy_enabled", {"newTrigger": service.auto_deploy_trigger})
     mode = service.details.get("maintenanceMode")
     if old_mode and mode and old_mode["enabled"] != mode["enabled"]:
         events.emit(world, service, "maintenance_mode_enabled", {"enabled": mode["enabled"]})

@@ -3,12 +3,10 @@
 Render API: POST 201 with `deployId`; suspend, resume and scale 202 and empty; DELETE 204.
 """
 
-import hashlib
-
-from reconciler.simulator import checks, deploys, events, lists, metering, models, times
+from reconciler.simulator import checks, deploys, events, lists, metering, models, plans, times
 from reconciler.simulator.services import change, create, state, view
 from reconciler.simulator.services import details as details_of
-from reconciler.simulator.wire import Bucket, Call, Reply, Route, accepted, gone, invalid
+from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, accepted, gone, invalid
 
 
 def _service(call: Call) -> models.Service:
@@ -32,6 +30,8 @@ def list_all(call: Call) -> Reply:
         .one_of("suspended", lambda item: "suspended" if item.suspenders else "not_suspended")
         .common()
     )
+    if not call.flag("includePreviews", True):
+        wanted.only(lambda item: "parentServer" not in item.details)
     return lists.page(call, world.services, "service", lambda item: view.show(world, item), wanted)
 
 
@@ -87,9 +87,12 @@ def put_autoscaling(call: Call) -> Reply:
         raise invalid(f"autoscaling is not supported for {service.type}")
     if service.disk_id is not None or service.details.get("plan") == "free":
         raise invalid("autoscaling needs a paid plan and no disk")
+    details: Json = {"toConfig": wanted}
+    if service.details.get("autoscaling"):
+        details["fromConfig"] = service.details["autoscaling"]
     service.details["autoscaling"] = wanted
     world.services.touch(service)
-    events.emit(world, service, "autoscaling_config_changed")
+    events.emit(world, service, "autoscaling_config_changed", details)
     metering.service(world, service)
     return Reply(200, wanted)
 
@@ -97,9 +100,11 @@ def put_autoscaling(call: Call) -> Reply:
 def delete_autoscaling(call: Call) -> Reply:
     """Answer DELETE /services/{id}/autoscaling; numInstances stays what it was."""
     service = _service(call)
-    if service.details.pop("autoscaling", None) is not None:
+    old = service.details.pop("autoscaling", None)
+    if old is not None:
         call.world.services.touch(service)
-        events.emit(call.world, service, "autoscaling_config_changed")
+        details = {"fromConfig": old, "toConfig": {**old, "enabled": False}}
+        events.emit(call.world, service, "autoscaling_config_changed", details)
         metering.service(call.world, service)
     return gone()
 
@@ -109,24 +114,8 @@ def instances(call: Call) -> Reply:
     service = _service(call)
     if service.running is None or service.suspenders or service.type in ("cron_job", "static_site"):
         return Reply(200, [])
-    return Reply(
-        200,
-        [
-            {"id": f"{service.id}-{_instance(service, index)}", "createdAt": times.micro(service.started_ns)}
-            for index in range(metering.running_instances(service))
-        ],
-    )
-
-
-def _instance(service: models.Service, index: int) -> str:
-    """Name a running instance: five letters of its own that stay as long as the instances do."""
-    return hashlib.sha256(f"{service.id} {service.started_ns} {index}".encode()).hexdigest()[:5]
-
-
-def outbound_ips(call: Call) -> Reply:
-    """Answer GET /services/{id}/outbound-ips."""
-    _service(call)
-    return Reply(200, {"outboundIps": ["203.0.113.10/32", "203.0.113.11/32", "203.0.113.12/32"]})
+    started = times.micro(service.started_ns)
+    return Reply(200, [{"id": key, "createdAt": started} for key in metering.instance_ids(service)])
 
 
 def purge(call: Call) -> Reply:
@@ -134,7 +123,8 @@ def purge(call: Call) -> Reply:
     service = _service(call)
     if service.type != "web_service" or service.details.get("cache", {}).get("profile", "no-cache") == "no-cache":
         raise invalid("cache: the edge cache is not enabled")
-    events.emit(call.world, service, "edge_cache_purged")
+    trigger = {"manual": False, "system": False, "user": events.USER}
+    events.emit(call.world, service, "edge_cache_purged", {"trigger": trigger})
     return accepted()
 
 
@@ -145,20 +135,21 @@ def preview(call: Call) -> Reply:
     image = details_of.canonical_image(checks.text(body, "imagePath"))
     if parent.image_path is None:
         raise invalid("previews by API are only supported for image services")
+    plan = checks.choice(body, "plan", plans.PLANS_OF[parent.type], parent.details["plan"])
     world, now_ns = call.world, call.world.stamp_ns()
     name = checks.text(body, "name", f"{parent.name}-preview-{world.ids.suffix()}")
     child = models.Service(
         id=world.ids.new("srv", now_ns), type=parent.type, name=create.check_name(world, name, parent.owner_id),
         slug=create.slug_for(world, parent.type, name), owner_id=parent.owner_id, created_ns=now_ns,
         updated_ns=now_ns, image_path=image,
-        details={**parent.details, "parentServer": {"id": parent.id, "name": parent.name}},
+        details={**parent.details, "plan": plan, "parentServer": {"id": parent.id, "name": parent.name}},
         variables=[list(row) for row in parent.variables], files=[list(row) for row in parent.files],
     )  # fmt: skip
     world.services.add(child)
     world.slugs[child.slug] = child.id
     deploy, _ = deploys.request(world, child, deploys.Options(trigger="api"))
     metering.service(world, child)
-    return Reply(201, {"deployId": deploy.id, "service": view.show(world, child)})
+    return Reply(200, {"deployId": deploy.id, "service": view.show(world, child)})
 
 
 ROUTES = [
@@ -174,7 +165,6 @@ ROUTES = [
     Route("PUT", "/services/{id}/autoscaling", put_autoscaling),
     Route("DELETE", "/services/{id}/autoscaling", delete_autoscaling),
     Route("GET", "/services/{id}/instances", instances),
-    Route("GET", "/services/{id}/outbound-ips", outbound_ips),
     Route("POST", "/services/{id}/cache/purge", purge),
     Route("POST", "/services/{id}/preview", preview),
 ]

@@ -50,7 +50,7 @@ def restart(world: World, service: models.Service) -> None:
     if service.suspenders:
         raise invalid("service is suspended")
     service.started_ns = world.stamp_ns()
-    events.emit(world, service, "server_restarted")
+    events.emit(world, service, "server_restarted", {"triggeredByUser": events.USER["email"]})
     world.services.touch(service)
 
 
