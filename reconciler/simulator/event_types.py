@@ -13,7 +13,7 @@ RUNTIME = (
 SCALE_AND_PLAN = (
     "autoscaling_started", "autoscaling_ended", "autoscaling_config_changed", "instance_count_changed", "plan_changed",
 )  # fmt: skip
-DISK = ("disk_created", "disk_updated", "disk_deleted")
+DISK = ("disk_created", "disk_updated", "disk_deleted", "disk_snapshot_restored")
 RUNS = ("cron_job_run_started", "cron_job_run_ended", "job_run_ended")
 KEY_VALUE = ("key_value_available", "key_value_config_restart", "key_value_unhealthy")
 POSTGRES = (
