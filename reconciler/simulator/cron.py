@@ -11,6 +11,8 @@ from reconciler.simulator.wire import invalid
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+EVERY = ("*", "?")
+"""Both spellings of "whatever it is"; real files use the second one for days."""
 HORIZON_DAYS = 366 * 5
 SHORTHANDS = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0",
@@ -60,7 +62,7 @@ def _read(schedule: str) -> Schedule:
     return Schedule(
         minutes=tuple(hour * 60 + minute for hour in sorted(hours) for minute in sorted(minutes)),
         days=frozenset(days), months=frozenset(months), weekdays=frozenset(day % 7 for day in weekdays),
-        either_day=parts[2] != "*" and parts[4] != "*",
+        either_day=parts[2] not in EVERY and parts[4] not in EVERY,
     )  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def _field(text: str, low: int, high: int) -> set[int]:
         span, _, step_text = item.partition("/")
         step = int(step_text) if step_text else 1
         first_text, dash, last_text = span.partition("-")
-        if span == "*":
+        if span in EVERY:
             first, last = low, high
         else:
             first = _number(first_text)

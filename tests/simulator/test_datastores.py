@@ -32,28 +32,6 @@ def test_a_database_comes_up_with_a_suffixed_name(sim: Simulator):
     assert sim.ok("GET", f"/postgres/{made['id']}")["status"] == "available"
 
 
-NORMALISED = [
-    ("named database", {"databaseName": "db"}, "databaseName", re.compile(r"db_[a-z0-9]{4}")),
-    ("named user", {"databaseUser": "u"}, "databaseUser", "u"),
-    ("empty allow list", {"ipAllowList": []}, "ipAllowList", None),
-    ("no allow list", {}, "ipAllowList", [{"cidrBlock": "0.0.0.0/0", "description": "everywhere"}]),
-    ("no replicas", {"readReplicas": None}, "readReplicas", []),
-    ("no overrides", {"parameterOverrides": {}}, "parameterOverrides", "absent"),
-    ("overrides", {"parameterOverrides": {"work_mem": "1"}}, "parameterOverrides", {"work_mem": "1"}),
-    ("no environment", {}, "environmentId", "absent"),
-    ("pro disk", {"plan": "pro_4gb"}, "diskSizeGB", 100),
-]
-
-
-@pytest.mark.parametrize(("name", "sent", "field", "expected"), NORMALISED, ids=[row[0] for row in NORMALISED])
-def test_what_is_sent_comes_back_normalised(sim: Simulator, name, sent, field, expected):
-    value = postgres(sim, **sent).get(field, "absent")
-    if isinstance(expected, re.Pattern):
-        assert expected.fullmatch(value)
-    else:
-        assert value == expected
-
-
 @pytest.mark.parametrize(
     ("change", "word"),
     [

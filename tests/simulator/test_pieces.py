@@ -33,11 +33,18 @@ def test_stamps_are_rounded_and_trimmed(nanos, micro, nano):
         ("0 0 29 2 *", "2026-06-01T00:00:00Z", "2028-02-29T00:00:00Z"),
         ("0 12 13 * 5", "2026-01-01T00:00:00Z", "2026-01-02T12:00:00Z"),
         ("5/20 * * * *", "2026-01-01T00:26:00Z", "2026-01-01T00:45:00Z"),
+        ("0 5 15 * ?", "2026-01-01T00:00:00Z", "2026-01-15T05:00:00Z"),
+        ("0 5 ? * mon", "2026-01-01T00:00:00Z", "2026-01-05T05:00:00Z"),
         ("@daily", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
     ],
 )
 def test_schedules_fire_when_they_say(schedule, after, expected):
     assert times.micro(cron.next_ns(schedule, times.parse(after))) == expected
+
+
+@pytest.mark.parametrize("schedule", ["0 5 31 2 ?", "0 0 30 2 *"])
+def test_a_schedule_of_a_day_that_never_comes_is_taken_and_never_fires(schedule):
+    assert cron.next_ns(cron.checked(schedule), times.parse("2026-01-01T00:00:00Z")) == 0
 
 
 @pytest.mark.parametrize("schedule", ["* * * *", "60 * * * *", "* * * * mond", "*/0 * * * *", "5-1 * * * *", ""])

@@ -25,46 +25,6 @@ def test_a_create_answers_the_service_and_its_first_deploy(sim: Simulator):
     assert sim.read(service) == service
 
 
-NORMALISED = [
-    ("image name", {}, ("imagePath",), "docker.io/library/nginx:latest"),
-    ("image of a user", {"image": {"imagePath": "acme/shop:1"}}, ("imagePath",), "docker.io/acme/shop:1"),
-    ("image elsewhere", {"image": {"imagePath": "ghcr.io/acme/shop"}}, ("imagePath",), "ghcr.io/acme/shop:latest"),
-    ("root dir", {}, ("rootDir",), ""),
-    ("auto deploy", {}, ("autoDeployTrigger",), "commit"),
-    ("auto deploy off", {"autoDeploy": "no"}, ("autoDeployTrigger",), "off"),
-    ("auto deploy trigger", {"autoDeployTrigger": "off"}, ("autoDeploy",), "no"),
-    (
-        "commands of images", {}, ("serviceDetails", "envSpecificDetails"),
-        {"dockerCommand": "", "dockerContext": "", "dockerfilePath": ""},
-    ),
-    (
-        "pre-deploy command", {"serviceDetails": {"preDeployCommand": "x"}},
-        ("serviceDetails", "envSpecificDetails", "preDeployCommand"), "x",
-    ),
-    ("no previews", {"serviceDetails": {"previews": {}}}, ("serviceDetails", "previews"), {"generation": "off"}),
-    (
-        "the older preview switch is derived",
-        {"serviceDetails": {"previews": {"generation": "automatic"}, "pullRequestPreviewsEnabled": "no"}},
-        ("serviceDetails", "pullRequestPreviewsEnabled"), "yes",
-    ),
-    (
-        "manual previews", {"serviceDetails": {"previews": {"generation": "manual"}}},
-        ("serviceDetails", "pullRequestPreviewsEnabled"), "no",
-    ),
-    ("notifications", {}, ("notifyOnFail",), "default"),
-    ("ports", {}, ("serviceDetails", "openPorts"), [{"port": 10000, "protocol": "TCP"}]),
-    ("suspenders", {}, ("suspenders",), []),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "sent", "path", "expected"), NORMALISED, ids=[row[0] for row in NORMALISED])
-def test_what_is_sent_comes_back_normalised(sim: Simulator, name, sent, path, expected):
-    value = sim.service("web", **sent)
-    for part in path:
-        value = value[part]
-    assert value == expected
-
-
 def test_workers_and_cron_jobs_get_a_suffix_and_no_address(sim: Simulator):
     worker, cron = sim.service("w", "background_worker"), sim.service("c", "cron_job")
     assert re.fullmatch(r"w-[a-z0-9]{4}", worker["slug"])
