@@ -18,6 +18,7 @@ import pytest
 from reconciler.core.values import Sensitive
 from reconciler.render.calls import Hooks, Settings
 from reconciler.render.client import RenderClient
+from reconciler.render.clock import SimulatedClock
 
 KEY = "rnd_aVeryLongSecretApiKey0123456789"
 OWNER = "tea-cjnxpkdhshc73d12t9i0"
@@ -183,24 +184,27 @@ class Simulator:
     """A simulator of the Render API, in a process of its own, with a frozen clock."""
 
     root: str
+    http: httpx.Client
 
     @property
     def url(self) -> str:
         return f"{self.root}/v1"
 
     def step(self, seconds: float) -> None:
-        httpx.post(f"{self.root}/_sim/clock", json={"step_s": seconds}).raise_for_status()
+        self.http.post(f"{self.root}/_sim/clock", json={"step_s": seconds}).raise_for_status()
 
     def human(self, action: str, service: str, **more: object) -> None:
-        httpx.post(f"{self.root}/_sim/human", json={"action": action, "service": service, **more}).raise_for_status()
+        self.http.post(
+            f"{self.root}/_sim/human", json={"action": action, "service": service, **more}
+        ).raise_for_status()
 
     def verify(self, service: str, domain: str) -> None:
         """Ask Render to look at a domain's DNS, as a person does in the dashboard."""
         where = f"{self.url}/services/{service}/custom-domains/{domain}/verify"
-        httpx.post(where, headers={"authorization": f"Bearer {KEY}"}).raise_for_status()
+        self.http.post(where, headers={"authorization": f"Bearer {KEY}"}).raise_for_status()
 
     def fault(self, fault: str, **more: object) -> None:
-        httpx.post(f"{self.root}/_sim/faults", json={"fault": fault, **more}).raise_for_status()
+        self.http.post(f"{self.root}/_sim/faults", json={"fault": fault, **more}).raise_for_status()
 
 
 @pytest.fixture(scope="session")
@@ -222,17 +226,18 @@ def simulator_process() -> Iterator[Simulator]:
     ]
     command = [sys.executable, "-m", "reconciler.simulator", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=PROJECT) as process:
-        simulator = Simulator(f"http://127.0.0.1:{port}")
+        simulator = Simulator(f"http://127.0.0.1:{port}", httpx.Client())
         deadline = time.monotonic() + 20
         while True:
             try:
-                httpx.get(f"{simulator.root}/_sim/health").raise_for_status()
+                simulator.http.get(f"{simulator.root}/_sim/health").raise_for_status()
                 break
             except httpx.HTTPError:
                 assert process.poll() is None, "the simulator ended at once"
                 assert time.monotonic() < deadline, "the simulator did not come up"
                 time.sleep(0.05)
         yield simulator
+        simulator.http.close()
         process.terminate()
         process.wait(10)
 
@@ -240,10 +245,21 @@ def simulator_process() -> Iterator[Simulator]:
 @pytest.fixture
 def simulator(simulator_process: Simulator) -> Simulator:
     """The simulator with an empty world, no faults and a fresh hour of limits."""
-    httpx.post(f"{simulator_process.root}/_sim/reset").raise_for_status()
-    httpx.delete(f"{simulator_process.root}/_sim/faults").raise_for_status()
+    simulator_process.http.post(f"{simulator_process.root}/_sim/reset").raise_for_status()
+    simulator_process.http.delete(f"{simulator_process.root}/_sim/faults").raise_for_status()
     simulator_process.step(3600)
     return simulator_process
+
+
+@pytest.fixture
+async def client(simulator, make_client):
+    """A client of the simulator, on its clock (`client.clock`)."""
+    clock = SimulatedClock(simulator.url, refresh_s=0.02)
+    await clock.start()
+    async with make_client(simulator.url, client_clock=clock, probe_via=simulator.url) as client:
+        client.clock = clock
+        yield client
+    await clock.stop()
 
 
 @pytest.fixture

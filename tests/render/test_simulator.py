@@ -88,16 +88,6 @@ def texts(values):
     return {name: value.reveal() for name, value in values.items()}
 
 
-@pytest.fixture
-async def client(simulator, make_client):
-    clock = SimulatedClock(simulator.url, refresh_s=0.02)
-    await clock.start()
-    async with make_client(simulator.url, client_clock=clock, probe_via=simulator.url) as client:
-        client.clock = clock
-        yield client
-    await clock.stop()
-
-
 async def settle(simulator, client, seconds=400):
     """Let deploys and databases come up."""
     simulator.step(seconds)
