@@ -66,10 +66,12 @@ SERVICES = [
     }),
     Row("3.5-01 imagePath nginx", Kind.WORKER, {"imagePath": "nginx"}, {"imagePath": NGINX}),
     Row(
-        "3.5-01 imagePath nginx again", Kind.WORKER, {"imagePath": "nginx"}, {"imagePath": NGINX, ".updated_at": "kept"},
-        then={"imagePath": "nginx"},
+        "3.5-01 imagePath nginx again", Kind.WORKER, {"imagePath": "nginx"},
+        {"imagePath": NGINX, ".updated_at": "kept"}, then={"imagePath": "nginx"},
     ),
-    Row("3.5-01 imagePath of a user", Kind.WEB, {"imagePath": "acme/shop"}, {"imagePath": "docker.io/acme/shop:latest"}),
+    Row(
+        "3.5-01 imagePath of a user", Kind.WEB, {"imagePath": "acme/shop"}, {"imagePath": "docker.io/acme/shop:latest"}
+    ),
     Row("3.5-02 image.ownerId is not echoed", Kind.WEB, {}, {"imagePath": NGINX}),
     Row(
         "3.5-03 no commands beside an image", Kind.WEB, {"dockerCommand": ""},
@@ -94,11 +96,15 @@ SERVICES = [
     Row("3.5-08 nothing about auto deploy, image", Kind.CRON, {}, {"autoDeployTrigger": "commit"}),
     Row("3.5-09 buildFilter none", Kind.STATIC, {"buildFilter": None}, {"buildFilter": None}),
     Row("3.5-09 buildFilter half said", Kind.STATIC, {"buildFilter": {"paths": ["src/**"]}}, {"buildFilter": FILTER}),
-    Row("3.5-09 buildFilter cleared", Kind.STATIC, {"buildFilter": FILTER}, {"buildFilter": None}, {"buildFilter": None}),
+    Row(
+        "3.5-09 buildFilter cleared", Kind.STATIC, {"buildFilter": FILTER}, {"buildFilter": None},
+        then={"buildFilter": None},
+    ),
     Row("3.5-12 rootDir empty", Kind.WEB, {"rootDir": ""}, {"rootDir": ""}),
     Row("3.5-12 rootDir cleared", Kind.WEB, {"rootDir": "app"}, {"rootDir": ""}, then={"rootDir": ""}),
     Row(
-        "3.5-13 runtime switched to image", Kind.WEB, {**NODE, "imagePath": None, "branch": "main", "buildFilter": FILTER},
+        "3.5-13 runtime switched to image", Kind.WEB,
+        {**NODE, "imagePath": None, "branch": "main", "buildFilter": FILTER},
         {"repo": "", "branch": "", "buildFilter": None, "imagePath": NGINX, "buildCommand": ""},
         then={"runtime": "image", "imagePath": "nginx"},
     ),
@@ -110,10 +116,15 @@ SERVICES = [
         "3.5-14 name changed", Kind.STATIC, {}, {".name": "new", "@url": "https://thing.onrender.com"},
         then={"name": "new"},
     ),
-    Row("3.5-15 PATCH equal to the state", Kind.PRIVATE, {}, {".updated_at": "kept"}, then={**IMAGE, "plan": "starter"}),
+    Row(
+        "3.5-15 PATCH equal to the state", Kind.PRIVATE, {}, {".updated_at": "kept"}, then={**IMAGE, "plan": "starter"}
+    ),
     Row("3.5-slugs web", Kind.WEB, {}, {"@host": "thing", "@externalHostname": "thing.onrender.com"}),
     *(
-        Row("3.5-slugs suffixed, no address", kind, {}, {"@slug": re.compile(f"thing-{SUFFIX}"), "@host": None, "@url": None})
+        Row(
+            "3.5-slugs suffixed, no address", kind, {},
+            {"@slug": re.compile(f"thing-{SUFFIX}"), "@host": None, "@url": None},
+        )
         for kind in (Kind.WORKER, Kind.CRON)
     ),
     Row("8.1 a plan by its newer id", Kind.WEB, {"plan": "1c-2g"}, {"plan": "standard"}),
@@ -140,14 +151,16 @@ DATASTORES = [
         {"plan": "pro_4gb", "readReplicas": [{"name": "r2"}, {"name": "r1"}]}, {"readReplicas": ["r1", "r2"]}),
     Row("3.13.3-06 parameterOverrides {}", Kind.POSTGRES, {"parameterOverrides": {}}),
     Row("3.13.3-07 no environment", Kind.POSTGRES, {}, {".environment_id": None}),
-    Row("3.13.3-08 PATCH equal to the state", Kind.POSTGRES, {}, {".updated_at": "moved"}, then={"plan": "basic_256mb"}),
+    Row("3.13.3-08 PATCH equal to the state", Kind.POSTGRES, {}, {".updated_at": "moved"},
+        then={"plan": "basic_256mb"}),
     Row("3.13.1 connectionPool none", Kind.POSTGRES, {"connectionPool": "none"}, {"connectionPool": "none"}),
     Row("3.14-01 ipAllowList []", Kind.KEY_VALUE, {"ipAllowList": []}, {"ipAllowList": []}),
     Row("3.14-02 no persistenceMode, paid", Kind.KEY_VALUE, {}, {"persistenceMode": "journal_snapshot"}),
     Row("3.14-02 no persistenceMode, free", Kind.KEY_VALUE, {"plan": "free"}, {"persistenceMode": "off"}),
     Row("3.14-03 free to paid without persistenceMode", Kind.KEY_VALUE, {"plan": "free"},
         {"persistenceMode": "journal_snapshot"}, then={"plan": "starter"}),
-    Row("3.14-04 maxmemoryPolicy", Kind.KEY_VALUE, {"maxmemoryPolicy": "noeviction"}, {"maxmemoryPolicy": "noeviction"}),
+    Row("3.14-04 maxmemoryPolicy", Kind.KEY_VALUE, {"maxmemoryPolicy": "noeviction"},
+        {"maxmemoryPolicy": "noeviction"}),
     Row("3.14-05 PATCH of ipAllowList alone", Kind.KEY_VALUE, {}, {"ipAllowList": SORTED, ".updated_at": "kept"},
         then={"ipAllowList": TWO}),
     Row("8.1 a plan by its newer id", Kind.KEY_VALUE, {"plan": "1g"}, {"plan": "standard"}),
