@@ -1,7 +1,7 @@
 # All the set-up that a fresh machine needs is Python 3.11 or newer, git and make.
 #   PYTHON=python3.12 make install      another interpreter
 #   make run ONCE=1                     bring everything up, print a summary, exit
-#   make run ARGS="--speed 10"          further arguments of `reconciler run`
+#   make run ARGS="--apply DIR"         further arguments of `reconciler run`
 #   make test ARGS="-k signup"          further arguments of pytest
 
 PYTHON ?= python3

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
 from reconciler.api.server import listen
-from reconciler.core.errors import Invalid, ReconcilerError
+from reconciler.core.errors import Invalid, Problem, ReconcilerError
 from reconciler.core.values import Sensitive
+from reconciler.daemon.wiring import simulator_of
 from reconciler.postgres import migrate, roles, vault
 from reconciler.postgres.embedded import EmbeddedPostgres
 from reconciler.settings import Settings
@@ -23,6 +25,7 @@ HOST = "127.0.0.1"
 SIMULATOR_START_S = 20.0
 PORT_FREE_S = 5.0
 SIMULATED_KEY = "rnd_simulated"
+"""A simulator takes any key, unless it was started with keys of its own."""
 ROLE_NAMES = ("operator", "signup")
 
 
@@ -71,10 +74,14 @@ def write_private(path: Path, text: str) -> None:
 
 
 def start(settings: Settings) -> LocalWorld:
-    """Start what is missing: a Postgres without DATABASE_URL, a simulator without RENDER_API_KEY."""
+    """Start what is missing: a Postgres without DATABASE_URL, a simulator when neither key nor address is set."""
+    guest = simulator_of(settings)  # one that somebody else started, and that takes any key
+    keyless = not settings.render_api_key.get_secret_value()
+    own_render = keyless and settings.render_api_url == _field_default("render_api_url")
+    if keyless and not own_render and not guest:
+        raise Invalid([_no_key(settings)])
     home = private_folder(settings.home)
     world = LocalWorld(settings=settings, home=home)
-    own_render = not settings.render_api_key.get_secret_value()
     _wait_for_port(settings.api_host, settings.api_port, "RECONCILER_API_PORT")
     if own_render:
         _wait_for_port(HOST, settings.simulator_port, "RECONCILER_SIMULATOR_PORT")
@@ -84,20 +91,27 @@ def start(settings: Settings) -> LocalWorld:
             changes["database_url"] = _start_postgres(world)
         if own_render:
             changes["render_api_url"] = _start_simulator(world)
-            changes["render_api_key"] = SIMULATED_KEY
-        world.settings = settings.model_copy(update=_typed(changes))
+        elif guest:
+            world.urls["simulator"] = guest
+        if keyless:
+            changes["render_api_key"] = SecretStr(SIMULATED_KEY)
+        world.settings = settings.model_copy(update=changes)
     except BaseException:
         world.stop()
         raise
     return world
 
 
-def _typed(changes: dict[str, object]) -> dict[str, object]:
-    """Wrap what the settings keep as secrets."""
-    from pydantic import SecretStr
+def _field_default(name: str) -> object:
+    return Settings.model_fields[name].default
 
-    key = changes.get("render_api_key")
-    return {**changes, "render_api_key": SecretStr(key)} if isinstance(key, str) else changes
+
+def _no_key(settings: Settings) -> Problem:
+    return Problem(
+        path="RENDER_API_KEY",
+        message=f"is not set, but RENDER_API_URL is, to {settings.render_api_url}",
+        remedy="set it, or name a simulator of this machine (http://127.0.0.1:8787/v1), or unset RENDER_API_URL",
+    )
 
 
 def _encryption_key(settings: Settings, home: Path) -> Path | None:

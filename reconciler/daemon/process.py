@@ -181,12 +181,10 @@ async def _open_local(run: Run, world: local.LocalWorld, wiring: Wiring, serving
     if run.settings.database_url and "admin" not in world.urls:
         world.urls["admin"] = run.settings.database_url
     local.write_private(world.home / "urls.json", _json(world.urls))
-    own_postgres, own_render = world.postgres is not None, world.simulator is not None
     say = run.out.say
-    where = f"embedded, {world.home}/pg" if own_postgres else "yours"
+    where = f"embedded, {world.home}/pg" if world.postgres is not None else "yours"
     say(f"postgres  {where:<34} DATABASE_URL=...    uses yours")
-    speed = f"simulated, {wiring.clock.speed():g}x, real limits" if own_render else "yours"
-    say(f"render    {speed:<34} RENDER_API_KEY=...  uses yours, read-only until you say so")
+    say(f"render    {_which_render(world, wiring):<34} RENDER_API_KEY=...  uses yours, read-only until you say so")
     key = await _admin_key(world, wiring)
     if key is not None:
         say(f"admin key {key.reveal()}   (shown once; kept in {world.home}/admin.key)")
@@ -195,6 +193,12 @@ async def _open_local(run: Run, world: local.LocalWorld, wiring: Wiring, serving
     for line in lines[1:]:
         say(f"          {line}")
     say("")
+
+
+def _which_render(world: local.LocalWorld, wiring: Wiring) -> str:
+    if world.simulator is not None:
+        return f"simulated, {wiring.clock.speed():g}x, real limits"
+    return f"simulated, {wiring.simulator}, {wiring.clock.speed():g}x" if wiring.simulator else "yours"
 
 
 async def _apply(run: Run, wiring: Wiring) -> Sequence[str]:

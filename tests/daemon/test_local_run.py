@@ -228,3 +228,27 @@ def test_without_local_a_missing_setting_is_an_error_that_says_what_to_set(tmp_p
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert f"{missing}: is not set; set it to" in done.stderr and "reconciler run --local" in done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_a_simulator_that_was_started_alone_is_found_by_its_address_and_needs_no_key(
+    tmp_path: Path, rehearsal: tuple[Sim, dict[str, Any]]
+) -> None:
+    sim, _ = rehearsal
+    home = tmp_path / "home"
+    arguments = ("--once", "--apply", str(documents(tmp_path)))
+    run = run_local(home, "guest", *arguments, RENDER_API_URL=f"{sim.base}/v1")
+    assert run.wait(90) == 0, run.text
+    assert re.search(rf"^render +simulated, {sim.base}, 120x ", run.text, re.MULTILINE), run.text
+    assert [one["name"] for one in sim.truth()["services"]] == ["app-acme"]
+    assert not (home / "simulator.db").exists(), "it starts no other one"
+    assert urls(home)["simulator"] == sim.base, "so the verbs of the next shell find it too"
+
+
+@pytest.mark.timeout(60)
+def test_an_address_that_is_no_simulator_s_needs_a_key_and_starts_nothing(tmp_path: Path) -> None:
+    run = run_local(tmp_path / "home", "keyless", "--once", RENDER_API_URL="https://render.example/v1")
+    assert run.wait(60) == 1
+    assert len(run.text.strip().splitlines()) == 1, run.text
+    assert "RENDER_API_KEY: is not set" in run.text and "https://render.example/v1" in run.text
+    assert not (tmp_path / "home").exists()
