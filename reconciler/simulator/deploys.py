@@ -8,7 +8,8 @@ it cancels the running one. A deploy takes its variables when it starts; instanc
 
 from dataclasses import dataclass
 
-from reconciler.simulator import events, metering, models
+from reconciler.simulator import commits, events, metering, models
+from reconciler.simulator import deploy_events as said
 from reconciler.simulator.plans import NATIVE_RUNTIMES
 from reconciler.simulator.wire import Json
 from reconciler.simulator.world import World
@@ -50,7 +51,7 @@ def request(world: World, service: models.Service, options: Options) -> tuple[mo
     waits = bool(active) and world.settings.deploy_overlap == "wait"
     for item in running:
         if item.status == "queued" or not waits:
-            cancel(world, item, start_next=False)
+            cancel(world, item, start_next=False, replaced_by=deploy.id)
     if waits:
         deploy.status = "queued"
         return deploy, False
@@ -82,10 +83,8 @@ def _describe_source(world: World, service: models.Service, deploy: models.Deplo
         deploy.image = {"ref": reference, "sha": world.ids.image_digest(reference)}
     else:
         branch = service.branch or "main"
-        deploy.commit = {
-            "id": options.commit_id or world.ids.commit(service.repo or "", branch),
-            "message": f"Newest commit of {branch}", "createdAt": "2025-01-01T00:00:00Z",
-        }  # fmt: skip
+        newest = commits.newest(world, service.repo or "", branch)
+        deploy.commit = newest if options.commit_id is None else newest | {"id": options.commit_id}
 
 
 def _prune(world: World, service: models.Service) -> None:
@@ -136,10 +135,11 @@ def _start(world: World, service: models.Service, deploy: models.Deploy, at_ns: 
     instant = not deploy.plan
     if not instant:
         service.updated_ns = max(shown_ns, service.updated_ns)
+    why = said.trigger(service, deploy)
     native = service.details.get("runtime") in (*NATIVE_RUNTIMES, "docker") or service.type == "static_site"
     if native and not instant and deploy.plan[0][0] == "build_in_progress":
-        events.emit(world, service, "build_started", {"buildId": _build_id(deploy), "trigger": _trigger(deploy)}, at_ns)
-    events.emit(world, service, "deploy_started", {"deployId": deploy.id, "trigger": _trigger(deploy)}, at_ns)
+        events.emit(world, service, "build_started", {"buildId": said.build_id(deploy), "trigger": why}, at_ns)
+    events.emit(world, service, "deploy_started", {"deployId": deploy.id, "trigger": why}, at_ns)
     _enter_next(world, service, deploy, at_ns)
     world.services.touch(service)
 
@@ -157,12 +157,14 @@ def _apply_faults(world: World, service: models.Service, deploy: models.Deploy) 
     if stuck is not None:
         phase = deploy.plan[-1] if stuck.params.get("phase") != "build" else deploy.plan[0]
         deploy.plan = deploy.plan[: deploy.plan.index(phase) + 1]
-        phase[1] = FOREVER if stuck.params.get("forever") else limits[str(phase[0])]
+        deploy.timed_out_s = limits[str(phase[0])]
+        phase[1] = FOREVER if stuck.params.get("forever") else deploy.timed_out_s
         deploy.outcome = FAILED_PHASE[str(phase[0])]
         return
     if world.faults.on_lifecycle("build_failed", service.id, service.name) is not None:
         deploy.plan = deploy.plan[:1]
         deploy.outcome = FAILED_PHASE[str(deploy.plan[0][0])]
+        deploy.unpullable = deploy.image is not None
     elif world.faults.on_lifecycle("deploy_failed", service.id, service.name) is not None:
         deploy.outcome = "update_failed"
 
@@ -176,8 +178,7 @@ def _enter_next(world: World, service: models.Service, deploy: models.Deploy, at
     deploy.updated_ns = max(at_ns, deploy.updated_ns)
     deploy.due_ns = 0 if length == FOREVER else world.in_s(float(length), after_ns=at_ns)
     if deploy.status == "pre_deploy_in_progress":
-        details = {"deployId": deploy.id, "deployCommandExecutionId": _execution_id(deploy)}
-        events.emit(world, service, "pre_deploy_started", details, at_ns)
+        events.emit(world, service, "pre_deploy_started", _command(deploy), at_ns)
     world.deploys.touch(deploy)
     world.schedule("deploy", deploy)
 
@@ -187,16 +188,21 @@ def advance(world: World, deploy: models.Deploy) -> None:
     service, at_ns = world.service(deploy.service_id), deploy.due_ns
     failing = not deploy.plan and deploy.outcome != "live"
     verdict = "failed" if failing else "succeeded"
-    if deploy.status == "build_in_progress":
-        details = {"buildId": _build_id(deploy), "buildStatus": verdict, **_ending(verdict)}
-        events.emit(world, service, "build_ended", details, at_ns)
-    elif deploy.status == "pre_deploy_in_progress":
-        details = {
-            "deployId": deploy.id, "deployCommandExecutionId": _execution_id(deploy), "preDeployStatus": verdict,
-            **_ending(verdict),
-        }  # fmt: skip
-        events.emit(world, service, "pre_deploy_ended", details, at_ns)
+    _end_phase(world, service, deploy, verdict, {"failure": said.failure(deploy)} if failing else {}, at_ns)
+    if failing and deploy.status == "update_in_progress" and deploy.unpullable:
+        details = {"message": "failed to pull image", "imageUrl": (deploy.image or {}).get("ref", "")}
+        events.emit(world, service, "image_pull_failed", details, at_ns)
     _enter_next(world, service, deploy, at_ns)
+
+
+def _end_phase(
+    world: World, service: models.Service, deploy: models.Deploy, verdict: str, reason: Json, at_ns: int
+) -> None:
+    """Tell of the end of a build or a pre-deploy command."""
+    if deploy.status == "build_in_progress":
+        events.emit(world, service, "build_ended", said.ended_build(deploy, verdict, reason), at_ns)
+    elif deploy.status == "pre_deploy_in_progress":
+        events.emit(world, service, "pre_deploy_ended", said.ended_command(deploy, verdict, reason), at_ns)
 
 
 def _finish(world: World, service: models.Service, deploy: models.Deploy, at_ns: int) -> None:
@@ -207,9 +213,7 @@ def _finish(world: World, service: models.Service, deploy: models.Deploy, at_ns:
     if outcome == "live":
         _go_live(world, service, deploy, at_ns)
     verdict = "succeeded" if outcome == "live" else "failed"
-    details: Json = {"deployId": deploy.id, "deployStatus": verdict, **_ending(verdict)}
-    if outcome == "build_failed":
-        details["reason"]["buildFailed"] = {"id": _build_id(deploy)}
+    details = said.ended_deploy(deploy, verdict, said.reason(deploy, outcome))
     events.emit(world, service, "deploy_ended", details, at_ns)
     start_queued(world, service, at_ns)
 
@@ -246,39 +250,19 @@ def start_queued(world: World, service: models.Service, at_ns: int) -> None:
         _start(world, service, waiting[-1], at_ns)
 
 
-def cancel(world: World, deploy: models.Deploy, *, start_next: bool = True) -> None:
+def cancel(world: World, deploy: models.Deploy, *, start_next: bool = True, replaced_by: str | None = None) -> None:
     """End an open deploy without effect."""
     service, now_ns = world.service(deploy.service_id), world.stamp_ns()
     began = bool(deploy.started_ns)
+    reason: Json = {"newDeploy": {"id": replaced_by}} if replaced_by else {}
+    _end_phase(world, service, deploy, "canceled", reason, now_ns)
     _end(world, deploy, "canceled", now_ns)
     deploy.snapshot = None
     if began:
-        details = {"deployId": deploy.id, "deployStatus": "canceled", **_ending("canceled")}
-        events.emit(world, service, "deploy_ended", details, now_ns)
+        events.emit(world, service, "deploy_ended", said.ended_deploy(deploy, "canceled", reason), now_ns)
     if start_next:
         start_queued(world, service, world.now_ns())
 
 
-def _build_id(deploy: models.Deploy) -> str:
-    return "bld" + deploy.id[3:]
-
-
-def _execution_id(deploy: models.Deploy) -> str:
-    return "dce" + deploy.id[3:]
-
-
-def _ending(verdict: str) -> Json:
-    """Say how a phase ended and, if it failed, of what."""
-    failed = verdict == "failed"
-    reason: Json = {"failure": {"evicted": False, "nonZeroExit": 1}} if failed else {}
-    return {"status": events.ENDINGS[verdict], "reason": reason}
-
-
-def _trigger(deploy: models.Deploy) -> Json:
-    trigger: Json = {
-        "firstBuild": False, "envUpdated": False, "manual": deploy.trigger == "manual",
-        "deployedByRender": False, "clearCache": deploy.clear_cache, "rollback": deploy.trigger == "rollback",
-    }  # fmt: skip
-    if deploy.rollback_of:
-        trigger["rollbackTargetDeployId"] = deploy.rollback_of
-    return trigger
+def _command(deploy: models.Deploy) -> Json:
+    return {"deployId": deploy.id, "deployCommandExecutionId": said.command_id(deploy)}

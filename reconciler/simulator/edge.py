@@ -76,7 +76,9 @@ def add_header(call: Call) -> Reply:
 def delete_header(call: Call) -> Reply:
     """Answer DELETE /services/{id}/headers/{rule}."""
     service = _site(call)
-    service.headers.remove(_rule(call, service.headers))
+    rule = _rule(call, service.headers)
+    service.headers.remove(rule)
+    call.world.bury(rule["id"])
     call.world.services.touch(service)
     return gone()
 

@@ -10,17 +10,15 @@ from reconciler.simulator.wire import Call, Json, Reply, Route
 from reconciler.simulator.world import World
 
 WINDOW_S = 3_600
+# Who stands behind every key of this workspace, as events name people.
+USER: Json = {"id": "usr-00000000000000000000", "email": "owner@example.com"}
+BY_USER: Json = {"manual": True, "system": False, "user": USER}
 WITH_STATUS = {
     "build_ended": "buildStatus", "deploy_ended": "deployStatus",
     "cron_job_run_ended": "status", "job_run_ended": "status",
 }  # fmt: skip
-
-# Who stands behind every key of this workspace, as events name people.
-USER = {"id": "usr-00000000000000000000", "email": "owner@example.com"}
-# The number that stands beside the word of an ending in some details; which numbers is unverified.
-ENDINGS = {"succeeded": 2, "failed": 3, "canceled": 4}
-# Runs of cron jobs have words of their own, which webhooks do not use.
-CRON_WORDS = {"successful": "succeeded", "unsuccessful": "failed"}
+# Webhooks say of runs of cron jobs what they say of all else.
+PLAIN_STATUS = {"successful": "succeeded", "unsuccessful": "failed"}
 
 Subject = models.Service | models.Postgres | models.KeyValue
 
@@ -77,8 +75,8 @@ def payload(event: models.Event) -> Json:
     data: Json = {"id": event.id, "serviceId": event.service_id, "serviceName": event.service_name}
     field = WITH_STATUS.get(event.type)
     if field is not None and field in event.details:
-        word = str(event.details[field])
-        data["status"] = CRON_WORDS.get(word, word)
+        status = event.details[field]
+        data["status"] = PLAIN_STATUS.get(status, status)
     return {"type": event.type, "timestamp": times.micro(event.at_ns), "data": data}
 
 

@@ -8,7 +8,10 @@ or (for group actions) environment group; `*` means all of them. Actions and the
     env-set(key, value)  env-delete(key)  group-var-set(key, value)  group-var-delete(key)
     group-delete  domain-add(name)  domain-remove(name)  disk-resize(size_gb)  disk-remove
     header-set(path, name, value)  route-set(source, destination, type)  env-move(environment, null for none)
-    link-group(group)  unlink-group(group)
+    link-group(group)  unlink-group(group)  maintenance(after_s)
+    push(message, paths, branch, checks: all on the repository and branch)  branch-delete(new_branch)
+
+With `deploy: true` a change of a service is deployed at once, as "Save and deploy" does.
 
 Without `service`: blueprint-connect(name, repo, branch, path, resources), which syncs it once.
 """
@@ -26,8 +29,10 @@ from reconciler.simulator import (
     groups,
     key_values,
     models,
+    platform,
     postgres,
     projects,
+    pushes,
 )
 from reconciler.simulator.api import Api
 from reconciler.simulator.services import change, env, state
@@ -37,6 +42,10 @@ from reconciler.simulator.world import World
 Subject = models.Service | models.Postgres | models.KeyValue | models.Group
 Action = Callable[[World, models.Service, Json], None]
 BILLING = "billing"
+SUSPENDERS = (
+    "admin", "billing", "hipaa_enablement", "parent_service", "stuck_crashlooping", "unknown", "user",
+)  # fmt: skip
+DAY_S = 86_400
 ACCEPTED = 200
 EVERYTHING = "*"
 
@@ -62,6 +71,8 @@ def act(api: Api, body: Json) -> Json:
         found(world, subject, body)
     else:
         raise invalid(f"action {action} is not possible on {subject.id}")
+    if checks.flag(body, "deploy"):
+        _save_and_deploy(world, subject)
     return _remember(api, action, subject.id)
 
 
@@ -69,6 +80,13 @@ def _remember(api: Api, action: str, key: str) -> Json:
     affected = api.world.changed_ids()
     api.note_write("HUMAN", f"/_sim/human/{action}", ACCEPTED, "human")
     return {"action": action, "id": key, "affected": affected}
+
+
+def _save_and_deploy(world: World, subject: Subject) -> None:
+    if not isinstance(subject, models.Service):
+        raise invalid(f"deploy: {subject.id} is not a service")
+    if world.services.get(subject.id) is not None and not subject.suspenders:
+        deploys.request(world, subject, deploys.Options(trigger="service_updated"))
 
 
 def _on_everything(api: Api, action: str, body: Json) -> Json:
@@ -101,8 +119,12 @@ def _find(world: World, text: str, *, group: bool) -> Subject:
 # On services, databases and Key Value instances alike
 
 
+def _suspender(body: Json) -> str:
+    return checks.choice(body, "suspender", SUSPENDERS, "user")
+
+
 def _suspend(world: World, item: Subject, body: Json) -> None:
-    suspender = str(body.get("suspender", "user"))
+    suspender = _suspender(body)
     if isinstance(item, models.Service):
         state.suspend(world, item, suspender)
     elif isinstance(item, models.Postgres):
@@ -112,7 +134,7 @@ def _suspend(world: World, item: Subject, body: Json) -> None:
 
 
 def _resume(world: World, item: Subject, body: Json) -> None:
-    suspender = str(body.get("suspender", "user"))
+    suspender = _suspender(body)
     if isinstance(item, models.Service):
         state.resume(world, item, suspender)
     elif isinstance(item, models.Postgres):
@@ -160,6 +182,12 @@ def _move(world: World, item: Subject, body: Json) -> None:
     projects.move(world, item, environment)
 
 
+def _maintenance(world: World, item: Subject, body: Json) -> None:
+    if not isinstance(item, (models.Postgres, models.KeyValue)):
+        raise invalid(f"maintenance is for datastores, not for {item.id}")
+    platform.plan_maintenance(world, item, checks.whole(body, "after_s", (0, 365 * DAY_S), DAY_S))
+
+
 def _disk_resize(world: World, item: Subject, body: Json) -> None:
     size = checks.whole(body, "size_gb", (1, 16_384))
     if isinstance(item, models.Postgres):
@@ -172,7 +200,7 @@ ON_ANY: dict[str, Callable[[World, Subject, Json], None]] = {
     "suspend": _suspend, "resume": _resume, "delete": _delete, "rename": _rename, "plan": _plan,
     "billing-suspend": lambda world, item, _body: _suspend(world, item, {"suspender": BILLING}),
     "billing-resume": lambda world, item, _body: _resume(world, item, {"suspender": BILLING}),
-    "env-move": _move, "disk-resize": _disk_resize,
+    "env-move": _move, "disk-resize": _disk_resize, "maintenance": _maintenance,
 }  # fmt: skip
 
 # On services
@@ -224,7 +252,8 @@ def _route_set(world: World, item: models.Service, body: Json) -> None:
 def _crash(world: World, item: models.Service, _body: Json) -> None:
     item.broken = "crash"
     world.services.touch(item)
-    events.emit(world, item, "server_failed", {"reason": {"evicted": False, "nonZeroExit": 1, "earlyExit": True}})
+    reason = {"evicted": False, "nonZeroExit": 1, "earlyExit": True}
+    events.emit(world, item, "server_failed", {"reason": reason})
 
 
 def _mend(world: World, item: models.Service, _body: Json) -> None:
@@ -264,6 +293,7 @@ ON_SERVICE: dict[str, Action] = {
     "disk-remove": lambda world, item, _body: disks.detach(world, _disk(world, item)),
     "crash": _crash, "recover": _mend, "app-down": _down, "app-up": _mend,
     "link-group": lambda world, item, body: groups.link(world, _group(world, body), item),
+    "push": pushes.push, "branch-delete": pushes.delete_branch,
     "unlink-group": lambda world, item, body: groups.unlink(world, _group(world, body), item),
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ plans only go up; there is no `suspended` field (recorded: keyvalue/keyvalue, re
 
 from functools import partial
 
-from reconciler.simulator import checks, events, lists, metering, models, plans, postgres, times
+from reconciler.simulator import checks, events, lists, maintenance, metering, models, plans, postgres, times
 from reconciler.simulator.services import state
 from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, accepted, gone, invalid
 from reconciler.simulator.world import World
@@ -97,6 +97,9 @@ def patch(world: World, item: models.KeyValue, body: Json) -> None:
     if changed and item.status == "available":
         passing = "updating_instance" if plan != old_plan else "config_restart"
         begin(world, item, passing, world.settings.key_value_restart_s)
+        if passing == "config_restart":
+            details = {"reason": "config_changed", "message": "restarted to apply its configuration"}
+            events.emit(world, item, "key_value_config_restart", details)
     if plan != old_plan:
         events.emit(world, item, "plan_changed", {"from": old_plan, "to": plan})
     metering.key_value(world, item)
@@ -104,12 +107,14 @@ def patch(world: World, item: models.KeyValue, body: Json) -> None:
 
 def suspend(world: World, item: models.KeyValue, suspender: str = "user") -> None:
     """Suspend an instance."""
-    if suspender not in item.suspenders:
-        item.suspenders = [*item.suspenders, suspender]
+    if suspender in item.suspenders:
+        return
+    first, item.suspenders = not item.suspenders, [*item.suspenders, suspender]
     item.status, item.due_ns = "suspended", 0
     item.updated_ns = world.stamp_ns()
     world.key_values.touch(item)
-    events.emit(world, item, "service_suspended")
+    if first:
+        events.emit(world, item, "service_suspended")
     metering.key_value(world, item)
 
 
@@ -143,7 +148,7 @@ def view(world: World, item: models.KeyValue, *, nanos: bool = False) -> Json:
     shown: Json = {"createdAt": stamp(item.created_ns)}
     if item.environment_id is not None:
         shown["environmentId"] = item.environment_id
-    return shown | {
+    return shown | maintenance.shown(world, item) | {
         "id": item.id, "ipAllowList": world.listed(item.allow_list), "name": item.name,
         "options": {"maxmemoryPolicy": item.policy, "persistenceMode": item.persistence},
         "owner": world.owner(item.owner_id), "plan": item.plan, "region": item.region,

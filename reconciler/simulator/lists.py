@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 
 from reconciler.simulator import ids, times
 from reconciler.simulator.models import Thing
-from reconciler.simulator.tables import Table
+from reconciler.simulator.tables import PREFIX, Table
 from reconciler.simulator.wire import Call, Json, Query, Reply, invalid
 
 T = TypeVar("T", bound=Thing)
@@ -95,24 +95,18 @@ class Filters(Generic[T]):
 
 def pick(call: Call, table: Table[T], filters: Filters[T], limit: int) -> list[T]:
     """Take a page out of a table, newest first."""
-    names = call.values("name")
-    tail = tail_of(call)
+    names, tail, after = call.values("name"), tail_of(call), None
+    if tail is not None:
+        after = table.place(tail) or call.world.place_of_gone(tail)
+        if after is None:
+            return []  # a cursor of something that never was here
     if names:
         found = [item for name in dict.fromkeys(names) for item in table.named(name)]
-        found.sort(key=lambda item: item.id[4:], reverse=True)
-        source: Iterable[T] = _behind(found, tail)
+        found.sort(key=lambda item: item.id[PREFIX:], reverse=True)
+        source: Iterable[T] = [item for item in found if after is None or item.id[PREFIX:] < after]
     else:
-        source = table.newest_first(tail)
+        source = table.newest_first(after)
     return list(islice((item for item in source if filters.accept(item)), limit))
-
-
-def _behind(items: list[T], tail: str | None) -> list[T]:
-    if tail is None:
-        return items
-    for index, item in enumerate(items):
-        if item.id.endswith(tail):
-            return items[index + 1 :]
-    return []
 
 
 def page(call: Call, table: Table[T], key: str, view: Callable[[T], Json], filters: Filters[T]) -> Reply:
@@ -130,9 +124,16 @@ def nested(call: Call, items: list[tuple[str, Json]], key: str, list_name: str |
     """Answer a page of a short list of (id, view) pairs that is already in its order."""
     tail, limit = tail_of(call), limit_of(call)
     if tail is not None:
-        at = next((index + 1 for index, (item_id, _) in enumerate(items) if item_id.endswith(tail)), len(items))
-        items = items[at:]
+        items = _behind(call, items, tail)
     return Reply(200, enveloped(items[:limit], key, list_name))
+
+
+def _behind(call: Call, items: list[tuple[str, Json]], tail: str) -> list[tuple[str, Json]]:
+    at = next((index + 1 for index, (item_id, _) in enumerate(items) if item_id.endswith(tail)), None)
+    if at is not None:
+        return items[at:]
+    gone = call.world.place_of_gone(tail)
+    return [] if gone is None else [item for item in items if item[0][PREFIX:] < gone]
 
 
 def enveloped(items: list[tuple[str, Json]], key: str, list_name: str | None = None) -> list[Json]:

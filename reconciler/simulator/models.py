@@ -79,6 +79,8 @@ class Deploy:
     due_ns: int = 0
     clear_cache: bool = False
     rollback_of: str | None = None
+    timed_out_s: float = 0.0  # the limit it will have run into
+    unpullable: bool = False  # its image will not be there
 
 
 @dataclass(slots=True)
@@ -171,6 +173,7 @@ class Postgres:
     exports: list[Json] = field(default_factory=list)
     users: list[Json] = field(default_factory=list)
     disk_grown_ns: int = 0
+    maintenance_id: str | None = None
     due_ns: int = 0
 
 
@@ -192,6 +195,7 @@ class KeyValue:
     allow_list: list[Json] = field(default_factory=list)
     environment_id: str | None = None
     suspenders: list[str] = field(default_factory=list)
+    maintenance_id: str | None = None
     due_ns: int = 0
 
 
@@ -290,6 +294,15 @@ class Use:
     meter_id: str
     slot: str
     seconds: float
+
+
+@dataclass(slots=True)
+class Ghost:
+    """What is remembered of something deleted, under the end of its id: cursors that name it still have a place."""
+
+    id: str
+    key: str
+    at_ns: int
 
 
 @dataclass(slots=True)

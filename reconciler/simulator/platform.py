@@ -4,7 +4,7 @@ Render API: a webhook shows its secret; a set of addresses flaps between CREATIN
 before it is RUNNING (recorded: webhook/webhooks_resource, dedicatedip/dedicated_ip).
 """
 
-from reconciler.simulator import checks, lists, metering, models, times
+from reconciler.simulator import checks, events, lists, maintenance, metering, models, times
 from reconciler.simulator.event_types import WEBHOOK_TYPES
 from reconciler.simulator.plans import REGIONS
 from reconciler.simulator.smalls import drop, find
@@ -217,36 +217,60 @@ def outbound(call: Call) -> Reply:
 # Maintenance
 
 
-def plan_maintenance(world: World, resource_id: str, owner_id: str, after_s: float) -> models.Small:
+Datastore = models.Postgres | models.KeyValue
+
+
+def plan_maintenance(world: World, subject: Datastore, after_s: float) -> None:
     """Announce a maintenance run of a datastore."""
+    if maintenance.shown(world, subject):
+        raise invalid(f"maintenance of {subject.name} is planned already")
     now_ns = world.stamp_ns()
-    content = {"resourceId": resource_id, "state": "scheduled", "type": "database_upgrade", "starts_ns": 0}
-    item = models.Small(world.ids.new("mrn", now_ns), "maintenance", owner_id, now_ns, now_ns, body=content)
-    item.due_ns = content["starts_ns"] = world.in_s(after_s)
+    content: Json = {
+        "resourceId": subject.id, "state": "scheduled", "type": "database_upgrade", "manual": False,
+        "starts_ns": world.in_s(after_s), "latest_ns": world.in_s(after_s + world.settings.maintenance_notice_s),
+    }  # fmt: skip
+    item = models.Small(world.ids.new("mrn", now_ns), "maintenance", subject.owner_id, now_ns, now_ns, body=content)
+    item.due_ns = content["starts_ns"]
+    subject.maintenance_id = item.id
+    _touch(world, subject)
     world.smalls.add(item)
     world.schedule("small", item)
-    return item
+
+
+def _touch(world: World, subject: Datastore) -> None:
+    if isinstance(subject, models.Postgres):
+        world.postgres.touch(subject)
+    else:
+        world.key_values.touch(subject)
 
 
 def advance(world: World, item: models.Small) -> None:
-    """Start or end a maintenance run."""
-    at_ns = item.due_ns
-    if item.body["state"] == "scheduled":
+    """Start or end a maintenance run; the datastore is not available meanwhile."""
+    at_ns, subject = item.due_ns, world.resource(item.body["resourceId"])
+    if not isinstance(subject, (models.Postgres, models.KeyValue)):
+        item.body["state"], item.due_ns = "cancelled", 0
+    elif item.body["state"] == "scheduled":
         item.body["state"] = "in_progress"
         item.due_ns = world.in_s(world.settings.maintenance_s, after_ns=at_ns)
+        manual = item.body["manual"]
+        trigger = {"manual": manual, "startedByRender": not manual}
+        events.emit(world, subject, "maintenance_started", {"trigger": trigger}, at_ns)
+        if subject.status == "available":
+            subject.status = "maintenance_in_progress"
+            _touch(world, subject)
     else:
         item.body["state"], item.due_ns = "succeeded", 0
+        events.emit(world, subject, "maintenance_ended", {}, at_ns)
+        if subject.status == "maintenance_in_progress":
+            subject.status = "available"
+            _touch(world, subject)
     item.updated_ns = at_ns
     world.smalls.touch(item)
     world.schedule("small", item)
 
 
 def _run_view(item: models.Small) -> Json:
-    return {
-        "id": item.id, "resourceId": item.body["resourceId"], "type": item.body["type"],
-        "state": item.body["state"], "scheduledAt": times.micro(item.body["starts_ns"]),
-        "pendingMaintenanceBy": times.micro(item.body["starts_ns"]),
-    }  # fmt: skip
+    return {"resourceId": item.body["resourceId"], **maintenance.view(item)}
 
 
 def list_runs(call: Call) -> Reply:
@@ -273,6 +297,8 @@ def get_run(call: Call) -> Reply:
 def _start_at(world: World, item: models.Small, starts_ns: int) -> Reply:
     if item.body["state"] != "scheduled":
         raise invalid(f"maintenance is {item.body['state']}")
+    if not world.now_ns() <= starts_ns <= item.body["latest_ns"]:
+        raise invalid(f"scheduledAt must lie between now and {times.micro(item.body['latest_ns'])}")
     item.due_ns = item.body["starts_ns"] = starts_ns
     world.smalls.touch(item)
     world.schedule("small", item)
@@ -290,7 +316,10 @@ def move_run(call: Call) -> Reply:
 
 def trigger_run(call: Call) -> Reply:
     """Answer POST /maintenance/{id}/trigger."""
-    return _start_at(call.world, _run(call), call.world.now_ns() + 1)
+    item = _run(call)
+    reply = _start_at(call.world, item, call.world.now_ns())
+    item.body["manual"] = True
+    return reply
 
 
 # Owners and users

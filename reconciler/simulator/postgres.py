@@ -7,7 +7,7 @@ goes back to `creating`; every PATCH moves `updatedAt` (recorded: postgres/postg
 
 import re
 
-from reconciler.simulator import checks, events, metering, models, plans, times
+from reconciler.simulator import checks, events, maintenance, metering, models, plans, times
 from reconciler.simulator.services import state
 from reconciler.simulator.wire import Json, conflict, invalid
 from reconciler.simulator.world import World
@@ -46,9 +46,11 @@ def advance(world: World, item: models.Postgres) -> None:
     """End a passing status."""
     at_ns, item.due_ns = item.due_ns, 0
     if item.status != "suspended":
-        first = item.status == "creating"
+        first, restored = item.status == "creating", item.status == "recovery_in_progress"
         item.status = "available"
-        if first and item.primary_id is None:
+        if restored:
+            events.emit(world, item, "postgres_restore_succeeded", {}, at_ns)
+        if (first or restored) and item.primary_id is None:
             events.emit(world, item, "postgres_available", {}, at_ns)
     world.postgres.touch(item)
 
@@ -190,12 +192,13 @@ def patch(world: World, item: models.Postgres, body: Json) -> None:
         check_unique(world, bool(world.postgres.named(name)), name)
         world.postgres.rename(item, name)
     rebuilt = (plan, high_availability) != (item.plan, item.high_availability)
-    restarted = pool != item.connection_pool
-    _note_changes(world, item, plan, high_availability)
+    scaling = checks.flag(body, "enableDiskAutoscaling", item.disk_autoscaling)
+    restarted = pool != item.connection_pool or _new_datadog(item, body)
+    _note_changes(world, item, plan, high_availability, pool, scaling)
     item.plan, item.high_availability, item.connection_pool = plan, high_availability, pool
     if size != item.disk_gb:
         _grow(world, item, size)
-    item.disk_autoscaling = checks.flag(body, "enableDiskAutoscaling", item.disk_autoscaling)
+    item.disk_autoscaling = scaling
     if body.get("ipAllowList") is not None:
         item.allow_list = allowed
     if body.get("parameterOverrides") is not None:
@@ -221,12 +224,24 @@ def _after_change(world: World, item: models.Postgres, *, rebuilt: bool, restart
     metering.postgres(world, item)
 
 
-def _note_changes(world: World, item: models.Postgres, plan: str, high_availability: bool) -> None:
+def _new_datadog(item: models.Postgres, body: Json) -> bool:
+    """Tell whether the Datadog key changes; a new one cannot be told from the old one, so it counts."""
+    return "datadogAPIKey" in body and (bool(body["datadogAPIKey"]) or item.datadog)
+
+
+def _note_changes(
+    world: World, item: models.Postgres, plan: str, high_availability: bool, pool: str, scaling: bool
+) -> None:  # fmt: skip
     if plan != item.plan:
         events.emit(world, item, "plan_changed", {"from": item.plan, "to": plan})
     if high_availability != item.high_availability:
-        words = ("enabled", "disabled") if high_availability else ("disabled", "enabled")
-        events.emit(world, item, "postgres_ha_status_changed", {"fromStatus": words[1], "toStatus": words[0]})
+        words = ("disabled", "enabled") if high_availability else ("enabled", "disabled")
+        events.emit(world, item, "postgres_ha_status_changed", {"fromStatus": words[0], "toStatus": words[1]})
+    if pool != item.connection_pool:
+        details = {"enabled": pool != "none", "user": events.USER}
+        events.emit(world, item, "postgres_connection_pool_enabled_changed", details)
+    if scaling != item.disk_autoscaling:
+        events.emit(world, item, "postgres_disk_autoscaling_enabled_changed", {"enabled": scaling})
 
 
 def _new_plan(item: models.Postgres, body: Json) -> str:
@@ -260,12 +275,14 @@ def _grow(world: World, item: models.Postgres, size: int) -> None:
 
 def suspend(world: World, item: models.Postgres, suspender: str = "user") -> None:
     """Suspend a database."""
-    if suspender not in item.suspenders:
-        item.suspenders = [*item.suspenders, suspender]
+    if suspender in item.suspenders:
+        return
+    first, item.suspenders = not item.suspenders, [*item.suspenders, suspender]
     item.status, item.due_ns = "suspended", 0
     item.updated_ns = world.stamp_ns()
     world.postgres.touch(item)
-    events.emit(world, item, "service_suspended")
+    if first:
+        events.emit(world, item, "service_suspended")
     metering.postgres(world, item)
 
 
@@ -319,6 +336,8 @@ def view(world: World, item: models.Postgres, *, nanos: bool = False, brief: boo
     }  # fmt: skip
     if item.overrides and not brief:
         shown["parameterOverrides"] = item.overrides
+    if not brief:
+        shown |= maintenance.shown(world, item)
     shown["plan"] = item.plan
     if item.primary_id is not None:
         shown["primaryPostgresID"] = item.primary_id

@@ -101,7 +101,7 @@ def restart(call: Call) -> Reply:
     if item.status != "available":
         raise invalid(f"database is not available: {item.status}")
     postgres.begin(world, item, "config_restart", world.settings.postgres_restart_s)
-    events.emit(world, item, "postgres_restarted")
+    events.emit(world, item, "postgres_restarted", {"user": events.USER})
     return accepted()
 
 
@@ -110,7 +110,7 @@ def failover(call: Call) -> Reply:
     world, item = call.world, _find(call)
     if not item.high_availability:
         raise invalid("failover needs high availability")
-    events.emit(world, item, "postgres_cluster_leader_changed")
+    events.emit(world, item, "postgres_cluster_leader_changed", {"leaderId": item.id})
     return accepted()
 
 

@@ -49,13 +49,15 @@ def _end(world: World, service: models.Service, run: models.Run, status: str, at
     plan = plans.JOB_PLANS.get(run.plan_id, str(service.details.get("plan")))
     if run.started_ns:
         metering.add_run(world, service.id, plan, run.started_ns, (at_ns - run.started_ns) / times.SECOND_NS)
-    if run.cron:
-        if status == "successful":
-            service.last_run_ns = at_ns
-            world.services.touch(service)
-        events.emit(world, service, "cron_job_run_ended", {"cronJobRunId": run.id, "status": status}, at_ns)
-    else:
-        events.emit(world, service, "job_run_ended", {"jobId": run.id, "status": status}, at_ns)
+    details: Json = {"cronJobRunId" if run.cron else "jobId": run.id, "status": status}
+    if status in ("unsuccessful", "failed"):
+        details["reason"] = {"evicted": False, "nonZeroExit": 1}
+    if run.canceled_by:
+        details["user"] = events.USER
+    if status == "successful":
+        service.last_run_ns = at_ns
+        world.services.touch(service)
+    events.emit(world, service, "cron_job_run_ended" if run.cron else "job_run_ended", details, at_ns)
     world.runs.touch(run)
 
 
@@ -115,11 +117,11 @@ def run_now(call: Call) -> Reply:
     running = _running(world, service)
     if running is not None:
         _cancel_run(world, service, running)
-    return Reply(200, _run_view(_start(world, service, world.stamp_ns(), "owner@example.com")))
+    return Reply(200, _run_view(_start(world, service, world.stamp_ns(), events.USER["email"])))
 
 
 def _cancel_run(world: World, service: models.Service, run: models.Run) -> None:
-    run.canceled_by = "owner@example.com"
+    run.canceled_by = str(events.USER["email"])
     _end(world, service, run, "canceled", world.stamp_ns())
 
 

@@ -38,6 +38,7 @@ class Settings:
     domain_verify_s: float = 5.0
     dns_points_here: bool = True
     maintenance_s: float = 300.0
+    maintenance_notice_s: float = 604_800.0
     # Policies of the workspace
     deploy_overlap: str = "wait"
     service_name_conflict_status: int = 409

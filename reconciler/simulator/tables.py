@@ -60,11 +60,12 @@ class Table(Generic[T]):
             self._names.setdefault(name, {})[thing.id] = None
 
     def remove(self, thing: T) -> None:
-        """Forget a thing; its place in the order stays known to cursors."""
+        """Forget a thing."""
         del self.rows[thing.id]
         if self._listed:
             short = thing.id[PREFIX:]
             del self._ids[short]
+            del self._tails[thing.id[-CURSOR_TAIL:]]
             del self._order[bisect_left(self._order, short)]
             self._forget_name(thing)
         self._on_remove(self.kind, thing)
@@ -92,14 +93,13 @@ class Table(Generic[T]):
         """Find all things of a name, newest first."""
         return [self.rows[key] for key in sorted(self._names.get(name, ()), key=lambda i: i[PREFIX:], reverse=True)]
 
-    def newest_first(self, after_tail: str | None = None) -> Iterator[T]:
-        """Walk from the newest, or from behind the item a cursor names."""
-        at = len(self._order)
-        if after_tail is not None:
-            short = self._tails.get(after_tail)
-            if short is None:
-                return
-            at = bisect_left(self._order, short)
+    def place(self, tail: str) -> str | None:
+        """Tell where in the order the item stands whose id ends so."""
+        return self._tails.get(tail)
+
+    def newest_first(self, after: str | None = None) -> Iterator[T]:
+        """Walk from the newest, or from behind a place in the order."""
+        at = len(self._order) if after is None else bisect_left(self._order, after)
         for index in range(at - 1, -1, -1):
             yield self.rows[self._ids[self._order[index]]]
 

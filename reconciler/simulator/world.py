@@ -14,16 +14,19 @@ from reconciler.simulator import models, times
 from reconciler.simulator.clock import Clock
 from reconciler.simulator.config import SimulatorConfig
 from reconciler.simulator.faults import Faults
-from reconciler.simulator.ids import Ids
+from reconciler.simulator.ids import CURSOR_TAIL, Ids
 from reconciler.simulator.limits import Limits
 from reconciler.simulator.settings import Settings
 from reconciler.simulator.store import Store
-from reconciler.simulator.tables import Table
+from reconciler.simulator.tables import PREFIX, Table
 from reconciler.simulator.wire import ApiError, Json, not_found
 
 Advance = Callable[["World", Any], None]
 CLOCK_MARGIN_REAL_S = 0.25
 FLUSH_EVERY = 2_000
+KEPT_GHOSTS = 5_000
+# What comes and goes too often, or ends a list when it goes, leaves no ghost.
+WITHOUT_GHOST = frozenset({"deploy", "event", "run", "delivery", "meter", "use", "write", "ghost"})
 
 OWNED_KINDS = {
     "srv": "services", "crn": "services", "dpg": "postgres", "red": "key_values", "evg": "groups",
@@ -74,6 +77,7 @@ class World:
         self.smalls: Table[models.Small] = self._table("small")
         self.deliveries: Table[models.Delivery] = self._table("delivery", listed=False)
         self.meters: Table[models.Meter] = self._table("meter", listed=False)
+        self.ghosts: Table[models.Ghost] = self._table("ghost", listed=False)
         self.writes: deque[models.Write] = deque()
         self.slugs: dict[str, str] = {}
         self.domain_names: dict[str, str] = {}
@@ -91,6 +95,7 @@ class World:
             "group": (self.groups, models.Group), "project": (self.projects, models.Project),
             "environment": (self.environments, models.Environment), "small": (self.smalls, models.Small),
             "delivery": (self.deliveries, models.Delivery), "meter": (self.meters, models.Meter),
+            "ghost": (self.ghosts, models.Ghost),
         }  # fmt: skip
 
     # Time
@@ -157,10 +162,23 @@ class World:
         key = (kind, thing.id)
         self._changed.pop(key, None)
         self._removed[key] = None
+        if kind not in WITHOUT_GHOST:
+            self.bury(thing.id)
+
+    def bury(self, key: str) -> None:
+        """Remember the place of something that is gone, and forget the oldest when there are too many."""
+        self.ghosts.add(models.Ghost(key[-CURSOR_TAIL:], key, self.now_ns()))
+        if len(self.ghosts) > KEPT_GHOSTS:
+            self.ghosts.remove(min(self.ghosts.rows.values(), key=lambda ghost: ghost.at_ns))
+
+    def place_of_gone(self, tail: str) -> str | None:
+        """Tell where in the order something stood that is gone."""
+        ghost = self.ghosts.get(tail)
+        return None if ghost is None else ghost.key[PREFIX:]
 
     def changed_ids(self) -> list[str]:
         """Name what changed or went since the last flush, bookkeeping left out."""
-        silent = ("event", "delivery", "meter", "use", "write")
+        silent = ("event", "delivery", "meter", "use", "write", "ghost")
         keys = [key for kind, key in self._changed if kind not in silent]
         return keys + [key for kind, key in self._removed if kind not in silent]
 
@@ -253,9 +271,11 @@ class World:
     # Finding
 
     def missing(self, what: str) -> ApiError:
-        """Say that something does not exist (or, by setting, that it is gone)."""
+        """Say that something does not exist (or, by setting, that it is gone: of what did exist)."""
         error = not_found(what)
-        error.status = self.settings.deleted_status
+        ghost = self.ghosts.get(what[-CURSOR_TAIL:])
+        if ghost is not None and ghost.key == what:
+            error.status = self.settings.deleted_status
         return error
 
     def service(self, key: str) -> models.Service:

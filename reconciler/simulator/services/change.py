@@ -72,7 +72,7 @@ def _patch_source(world: World, draft: models.Service, body: Json, given: Json) 
 def _commit(world: World, service: models.Service, draft: models.Service) -> None:
     old_plan = service.details.get("plan")
     old_schedule, new_schedule = service.details.get("schedule"), draft.details.get("schedule")
-    old_trigger, old_mode = service.auto_deploy_trigger, service.details.get("maintenanceMode")
+    before = copy.copy(service)  # details are replaced below, not changed
     if draft.name != service.name:
         world.services.rename(service, draft.name)
     for field in WATCHED[1:]:
@@ -83,12 +83,23 @@ def _commit(world: World, service: models.Service, draft: models.Service) -> Non
     if old_schedule != new_schedule and new_schedule is not None and not service.suspenders:
         service.due_ns = cron.next_ns(new_schedule, world.now_ns())
         world.schedule("service", service)
-    if (old_trigger == "off") != (service.auto_deploy_trigger == "off"):
-        if service.auto_deploy_trigger == "off":
-            events.emit(world, service, "auto_deploy_disabled", {"reason": "user", "fromTrigger": old_trigger})
-        else:
-            events.emit(world, service, "auto_deploy_enabled", {"newTrigger": service.auto_deploy_trigger})
-    mode = service.details.get("maintenanceMode")
-    if old_mode and mode and old_mode["enabled"] != mode["enabled"]:
-        events.emit(world, service, "maintenance_mode_enabled", {"enabled": mode["enabled"]})
+    _tell(world, service, before)
     metering.service(world, service)
+
+
+def _tell(world: World, service: models.Service, before: models.Service) -> None:
+    """Tell of what takes effect at once; a change of plan is told where the plan changes."""
+    old, new = before.auto_deploy_trigger, service.auto_deploy_trigger
+    if new == "off" != old:
+        events.emit(world, service, "auto_deploy_disabled", {"reason": "service updated", "fromTrigger": old})
+    elif old == "off" != new:
+        events.emit(world, service, "auto_deploy_enabled", {"newTrigger": new})
+    was, mode = before.details.get("maintenanceMode"), service.details.get("maintenanceMode")
+    if was and mode and was["enabled"] != mode["enabled"]:
+        events.emit(world, service, "maintenance_mode_enabled", {"enabled": mode["enabled"]})
+    if was and mode and was["uri"] != mode["uri"]:
+        events.emit(world, service, "maintenance_mode_uri_updated", {"fromUri": was["uri"], "toUri": mode["uri"]})
+    cached = [item.details.get("cache", {}).get("profile", "no-cache") != "no-cache" for item in (before, service)]
+    if cached[0] != cached[1]:
+        word = "enabled" if cached[1] else "disabled"
+        events.emit(world, service, f"edge_cache_{word}", {"trigger": events.BY_USER})

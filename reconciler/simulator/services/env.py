@@ -75,6 +75,7 @@ def drop(world: World, rows: Rows, name: str) -> None:
     """Remove one row or refuse."""
     row = find(world, rows, name)
     rows.remove(row)
+    world.bury(row[0])
 
 
 def find(world: World, rows: Rows, name: str) -> list[str]:

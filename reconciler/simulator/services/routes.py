@@ -6,7 +6,7 @@ Render API: POST 201 with `deployId`; suspend, resume and scale 202 and empty; D
 from reconciler.simulator import checks, deploys, events, lists, metering, models, plans, times
 from reconciler.simulator.services import change, create, state, view
 from reconciler.simulator.services import details as details_of
-from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, accepted, gone, invalid
+from reconciler.simulator.wire import Bucket, Call, Reply, Route, accepted, gone, invalid
 
 
 def _service(call: Call) -> models.Service:
@@ -87,12 +87,12 @@ def put_autoscaling(call: Call) -> Reply:
         raise invalid(f"autoscaling is not supported for {service.type}")
     if service.disk_id is not None or service.details.get("plan") == "free":
         raise invalid("autoscaling needs a paid plan and no disk")
-    details: Json = {"toConfig": wanted}
-    if service.details.get("autoscaling"):
-        details["fromConfig"] = service.details["autoscaling"]
+    old = service.details.get("autoscaling")
     service.details["autoscaling"] = wanted
     world.services.touch(service)
-    events.emit(world, service, "autoscaling_config_changed", details)
+    if old != wanted:
+        change_of = {"toConfig": wanted} if old is None else {"fromConfig": old, "toConfig": wanted}
+        events.emit(world, service, "autoscaling_config_changed", change_of)
     metering.service(world, service)
     return Reply(200, wanted)
 
@@ -103,7 +103,7 @@ def delete_autoscaling(call: Call) -> Reply:
     old = service.details.pop("autoscaling", None)
     if old is not None:
         call.world.services.touch(service)
-        details = {"fromConfig": old, "toConfig": {**old, "enabled": False}}
+        details = {"fromConfig": old, "toConfig": old | {"enabled": False}}
         events.emit(call.world, service, "autoscaling_config_changed", details)
         metering.service(call.world, service)
     return gone()
@@ -123,8 +123,7 @@ def purge(call: Call) -> Reply:
     service = _service(call)
     if service.type != "web_service" or service.details.get("cache", {}).get("profile", "no-cache") == "no-cache":
         raise invalid("cache: the edge cache is not enabled")
-    trigger = {"manual": False, "system": False, "user": events.USER}
-    events.emit(call.world, service, "edge_cache_purged", {"trigger": trigger})
+    events.emit(call.world, service, "edge_cache_purged", {"trigger": events.BY_USER})
     return accepted()
 
 

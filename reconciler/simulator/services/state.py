@@ -21,7 +21,8 @@ def suspend(world: World, service: models.Service, suspender: str = "user") -> N
             deploys.cancel(world, deploy, start_next=False)
         service.due_ns = 0
         events.emit(world, service, "service_suspended")
-    events.emit(world, service, "suspender_added", {"actor": suspender})
+    by = {"suspendedByUser": events.USER} if suspender == "user" else {}
+    events.emit(world, service, "suspender_added", {"actor": suspender, **by})
     world.services.touch(service)
     metering.service(world, service)
 
@@ -32,7 +33,8 @@ def resume(world: World, service: models.Service, suspender: str = "user") -> No
         return
     service.suspenders = [item for item in service.suspenders if item != suspender]
     service.updated_ns = world.stamp_ns()
-    events.emit(world, service, "suspender_removed", {"actor": suspender})
+    by = {"resumedByUser": events.USER} if suspender == "user" else {}
+    events.emit(world, service, "suspender_removed", {"actor": suspender, **by})
     world.services.touch(service)
     if not service.suspenders:
         events.emit(world, service, "service_resumed")
