@@ -89,13 +89,10 @@ class Reconciler:
             run.desired = wanted.compiled(record, run.owned)
             await self._secrets(run)
             return
-        deep = bool(record.reconcile_token) and (
-            record.status is None or record.status.handled_token != record.reconcile_token
-        )
         if settled.owned:
             await ports.store.save_owned(run.claim, settled.owned)
         looked = await refresh.refresh(
-            ports, run.claim, replace(record, owned=run.owned), settled.stale, deep=deep, alarmed=_alarmed(run)
+            ports, run.claim, replace(record, owned=run.owned), settled.stale, deep=record.asked, alarmed=_alarmed(run)
         )
         run.owned = looked.owned
         run.record = replace(record, exported=await refresh.exported(ports, record, run.owned))

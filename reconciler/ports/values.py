@@ -161,6 +161,11 @@ class Record:
     exported: bool = False
     swept_at: datetime | None = None
 
+    @property
+    def asked(self) -> bool:
+        """Say whether a person said `reconcile` and no pass has been recorded since."""
+        return bool(self.reconcile_token) and (self.status is None or self.status.handled_token != self.reconcile_token)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttle:

@@ -184,10 +184,11 @@ class World:
 
         await self.run(there, within_s=within_s, step_s=step_s)
 
-    async def quiet(self, seconds: float = 600.0) -> list[dict[str, Any]]:
-        """Let time pass with everybody awake, and answer the writes that were sent: none, where all is well."""
+    async def quiet(self, seconds: float = 600.0, *, asked: bool = True) -> list[dict[str, Any]]:
+        """Let time pass with everybody asked to be looked at, and answer the writes: none, where all is well."""
         before = len((await self.simulator.truth())["writes"])
-        await self.wake_all()
+        if asked:
+            await self.wake_all()
         for _ in range(4):
             while await self.turn():
                 pass

@@ -101,7 +101,7 @@ def _because(reason: str) -> str:
 
 @root.app.command(
     "reconcile",
-    short_help="Look at tenants now; lift refusals.",
+    short_help="Look at tenants now; retry what failed.",
     epilog=root.examples("reconciler reconcile acme", "reconciler reconcile acme --wait --timeout 2m"),
 )
 def reconcile(
@@ -109,7 +109,7 @@ def reconcile(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the pass has been made.")] = False,
     timeout: root.Timeout = "10m",
 ) -> None:
-    """Look at tenants now, deeply, and lift refusals: what Render refused is asked once more."""
+    """Look at tenants now, deeply; ask once more what Render refused, deploy again what failed to deploy."""
     limit_s = root.seconds(timeout)
 
     async def look(opened: Session) -> None:
