@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -198,7 +199,8 @@ async def _open_local(run: Run, world: local.LocalWorld, wiring: Wiring, serving
 def _which_render(world: local.LocalWorld, wiring: Wiring) -> str:
     if world.simulator is not None:
         return f"simulated, {wiring.clock.speed():g}x, real limits"
-    return f"simulated, {wiring.simulator}, {wiring.clock.speed():g}x" if wiring.simulator else "yours"
+    at = urlsplit(wiring.simulator).netloc
+    return f"simulated, {at}, {wiring.clock.speed():g}x" if at else "yours"
 
 
 async def _apply(run: Run, wiring: Wiring) -> Sequence[str]:
@@ -286,17 +288,19 @@ async def _show(run: Run, wiring: Wiring, elapsed_s: float, *, looked: bool) -> 
         run.code = 1
     if not run.options.once:
         run.code = 0
-        _where_to_look(run)
+        _where_to_look(run, empty=not lines)
     return True
 
 
-def _where_to_look(run: Run) -> None:
+def _where_to_look(run: Run, *, empty: bool) -> None:
     say = run.out.say
-    home = run.settings.home
     say("")
-    say("Look:  reconciler get tenants      reconciler describe tenant NAME      reconciler events --watch")
-    say("Try:   reconciler plan acme --set tier=pro      reconciler simulate human suspend backend-acme")
-    say(f"Logs:  {home}/daemon.log      SQL: make psql      Stop: Ctrl-C")
+    if empty:
+        say("Try:   reconciler get blueprints      reconciler apply -f FILE|DIR")
+    else:
+        say("Look:  reconciler get tenants      reconciler describe tenant NAME      reconciler events --watch")
+        say("Try:   reconciler plan acme --set tier=pro      reconciler simulate human suspend backend-acme")
+    say(f"Logs:  {run.settings.home}/daemon.log      SQL: make psql      Stop: Ctrl-C")
 
 
 async def _stop(

@@ -239,7 +239,7 @@ def test_a_simulator_that_was_started_alone_is_found_by_its_address_and_needs_no
     arguments = ("--once", "--apply", str(documents(tmp_path)))
     run = run_local(home, "guest", *arguments, RENDER_API_URL=f"{sim.base}/v1")
     assert run.wait(90) == 0, run.text
-    assert re.search(rf"^render +simulated, {sim.base}, 120x ", run.text, re.MULTILINE), run.text
+    assert re.search(rf"^render +simulated, 127.0.0.1:{sim.port}, 120x ", run.text, re.MULTILINE), run.text
     assert [one["name"] for one in sim.truth()["services"]] == ["app-acme"]
     assert not (home / "simulator.db").exists(), "it starts no other one"
     assert urls(home)["simulator"] == sim.base, "so the verbs of the next shell find it too"
