@@ -7,6 +7,8 @@ import time
 
 from reconciler.simulator import times
 
+END_NS = 253_402_214_400 * times.SECOND_NS  # 9999-12-31: timestamps have four digits for the year
+MAX_SPEED = 1_000_000.0
 STAMP_GAP_NS = 1_013  # keeps two stamps of a frozen clock apart, in microseconds too
 
 
@@ -35,7 +37,7 @@ class Clock:
         """Tell the present instant."""
         if self._frozen:
             return self._base_ns
-        return self._base_ns + int((time.monotonic_ns() - self._real_ns) * self._speed)
+        return min(END_NS, self._base_ns + int((time.monotonic_ns() - self._real_ns) * self._speed))
 
     def stamp_ns(self) -> int:
         """Tell the present instant as a stamp that is later than every stamp before it.
@@ -51,8 +53,8 @@ class Clock:
 
     def set_speed(self, speed: float) -> None:
         """Run `speed` times as fast as real time from now on."""
-        if speed <= 0:
-            raise ValueError("speed must be positive")
+        if not 0 < speed <= MAX_SPEED:
+            raise ValueError(f"speed must be positive and at most {MAX_SPEED:.0f}")
         self._rebase()
         self._speed = speed
 
@@ -66,6 +68,8 @@ class Clock:
         if seconds < 0:
             raise ValueError("step_s must not be negative: the clock only moves forward")
         self._rebase()
+        if not seconds <= (END_NS - self._base_ns) / times.SECOND_NS:
+            raise ValueError("step_s must not lead past the year 9999")
         self._base_ns += times.seconds_ns(seconds)
 
     def move_to(self, instant_ns: int) -> None:
@@ -73,6 +77,8 @@ class Clock:
         self._rebase()
         if instant_ns < self._base_ns:
             raise ValueError("now must not be in the past: the clock only moves forward")
+        if instant_ns > END_NS:
+            raise ValueError("now must not lie past the year 9999")
         self._base_ns = instant_ns
 
     def real_seconds_until(self, instant_ns: int) -> float | None:

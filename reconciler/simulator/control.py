@@ -17,14 +17,13 @@ No key, no limits, this machine only. Bodies and answers are JSON; a refusal is 
     POST   /_sim/reset           forget everything but the clock; settings as at the start
 """
 
-import json
 import os
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from reconciler.simulator import bill, human, times, truth
 from reconciler.simulator.api import Api
-from reconciler.simulator.wire import ApiError, Json, Query, invalid, not_found
+from reconciler.simulator.wire import ApiError, Json, Query, invalid, not_found, read_json, whole_number
 
 ANSWER = Callable[[Query, Json], object]
 
@@ -101,7 +100,7 @@ class Control:
                 clock.move_to(times.parse(str(body["now"])))
             if "step_s" in body:
                 clock.step(float(body["step_s"]))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise invalid(str(error)) from error
         self._world.settle()
         return self._clock()
@@ -116,19 +115,14 @@ class Control:
 
 
 def _read(raw: bytes) -> Json:
-    if not raw.strip():
-        return {}
-    try:
-        body = json.loads(raw)
-    except ValueError as error:
-        raise invalid(f"invalid JSON body: {error}") from error
+    body = read_json(raw)
     if not isinstance(body, dict):
         raise invalid("body must be a JSON object")
     return body
 
 
 def _number(query: Query, name: str) -> int:
-    text = query.get(name, ["0"])[-1]
-    if not text.isdigit():
+    number = whole_number(query.get(name, ["0"])[-1])
+    if number is None:
         raise invalid(f"{name} must be a whole number")
-    return int(text)
+    return number

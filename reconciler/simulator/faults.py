@@ -139,12 +139,14 @@ def _concerns(rule: Rule, key: str, name: str) -> bool:
 
 
 def _read(body: Json, rule_id: str) -> Rule:
-    fault = body.get("fault")
+    fault = str(body.get("fault"))
     if fault not in KNOWN:
         raise invalid(f"fault must be one of {', '.join(sorted(KNOWN))}")
-    for name in ("path", "service"):
+    for name in ("method", "path", "service"):
+        if not isinstance(body.get(name) or "", str):
+            raise invalid(f"{name} must be a string")
         try:
-            re.compile(str(body.get(name) or ""))
+            re.compile(body.get(name) or "")
         except re.error as error:
             raise invalid(f"{name} is not a regular expression: {error}") from error
     probability = body.get("probability", 1.0)
@@ -153,9 +155,12 @@ def _read(body: Json, rule_id: str) -> Rule:
     count = body.get("count")
     if count is not None and (not isinstance(count, int) or count < 0):
         raise invalid("count must be a whole number")
+    seed = body.get("seed") or 0
+    if not isinstance(seed, int):
+        raise invalid("seed must be a whole number")
     return Rule(
-        id=rule_id, fault=str(fault), method=str(body.get("method") or "").upper(),
+        id=rule_id, fault=fault, method=str(body.get("method") or "").upper(),
         path=str(body.get("path") or ""), service=str(body.get("service") or ""),
-        probability=float(probability), count=count, seed=int(body.get("seed") or 0),
+        probability=float(probability), count=count, seed=seed,
         params={name: value for name, value in body.items() if name not in OPTIONS},
     )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Generic, Self, TypeVar
 from reconciler.simulator import ids, times
 from reconciler.simulator.models import Thing
 from reconciler.simulator.tables import PREFIX, Table
-from reconciler.simulator.wire import Call, Json, Query, Reply, invalid
+from reconciler.simulator.wire import Call, Json, Query, Reply, invalid, whole_number
 
 T = TypeVar("T", bound=Thing)
 DEFAULT_LIMIT = 20
@@ -23,9 +23,10 @@ def limit_of(call: Call, maximum: int = MAX_LIMIT) -> int:
     text = call.value("limit")
     if text is None:
         return DEFAULT_LIMIT
-    if not text.isdigit() or not 1 <= int(text) <= maximum:
+    limit = whole_number(text)
+    if limit is None or not 1 <= limit <= maximum:
         raise invalid(f"limit must be between 1 and {maximum}")
-    return int(text)
+    return limit
 
 
 def tail_of(call: Call) -> str | None:

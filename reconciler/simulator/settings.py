@@ -9,6 +9,8 @@ from typing import Any
 
 from reconciler.simulator.wire import Json, invalid
 
+MAX_NUMBER = 10_000_000_000  # as seconds: more than the time there is
+
 
 @dataclass(slots=True)
 class Settings:
@@ -112,7 +114,7 @@ def _as(kind: type, name: str, value: object) -> object:
     elif kind is str:
         fits = isinstance(value, str)
     else:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_NUMBER
     if not fits:
         raise invalid(f"{name} must be a {kind.__name__}")
     return kind(value)

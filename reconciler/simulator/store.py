@@ -57,16 +57,20 @@ class Store:
         self, changed: list[tuple[str, str, object]], deleted: list[tuple[str, str]], notes: dict[str, Json]
     ) -> None:
         """Write changed objects, deletions and notes in one transaction."""
+        rows = [(kind, key, encode(thing)) for kind, key, thing in changed]
+        lines = [(name, json.dumps(body)) for name, body in notes.items()]
         connection = self._connection
         connection.execute("BEGIN")
-        if deleted:
-            connection.executemany("DELETE FROM objects WHERE kind = ? AND id = ?", deleted)
-        if changed:
-            rows = [(kind, key, encode(thing)) for kind, key, thing in changed]
-            connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", rows)
-        if notes:
-            lines = [(name, json.dumps(body)) for name, body in notes.items()]
-            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", lines)
+        try:
+            if deleted:
+                connection.executemany("DELETE FROM objects WHERE kind = ? AND id = ?", deleted)
+            if rows:
+                connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", rows)
+            if lines:
+                connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", lines)
+        except BaseException:
+            connection.execute("ROLLBACK")  # an open transaction would refuse every later save
+            raise
         connection.execute("COMMIT")
 
     def close(self) -> None:

@@ -5,11 +5,13 @@ read with the same instant rounded to microseconds.
 """
 
 import datetime
+import re
 import time
 from functools import lru_cache
 
 SECOND_NS = 1_000_000_000
 MICRO_NS = 1_000
+EPOCH_SECONDS = re.compile(r"[0-9]{1,11}(\.[0-9]*)?")
 
 
 @lru_cache(maxsize=4096)
@@ -51,13 +53,13 @@ def _http_date(seconds: int) -> bytes:
 
 def parse(text: str) -> int:
     """Read an RFC 3339 instant (or epoch seconds) as nanoseconds; ValueError when it is neither."""
-    if text.replace(".", "", 1).isdigit():
+    if EPOCH_SECONDS.fullmatch(text):
         return int(float(text) * SECOND_NS)
     head, dot, tail = text.partition(".")
     digits = ""
     if dot:
         count = 0
-        while count < len(tail) and tail[count].isdigit():
+        while count < len(tail) and tail[count] in "0123456789":
             count += 1
         digits, tail = tail[:count], tail[count:]
         head += tail

@@ -4,6 +4,7 @@ It knows nothing of resources; every handler is a plain function from a call to 
 """
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -41,6 +42,34 @@ def conflict(message: str) -> ApiError:
     return ApiError(409, message)
 
 
+def read_json(raw: bytes) -> object:
+    """Read JSON that came over the wire, the way Go does: strict, and half a surrogate pair is U+FFFD.
+
+    Nothing that comes out of here can fail to be written as JSON in UTF-8 again.
+    """
+    if not raw.strip():
+        return {}
+    try:
+        value: object = json.loads(raw.decode(errors="replace"), parse_constant=_no_number, parse_float=_finite)
+        if b"\\ud" in raw.lower():
+            whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            value = json.loads(whole)
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"invalid JSON body: {error}") from error
+    return value
+
+
+def _no_number(word: str) -> object:
+    raise ValueError(f"{word} is not a number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is out of range")
+    return number
+
+
 class Bucket(Enum):
     """The rate limit a route counts in (Render API: section on recorded buckets)."""
 
@@ -71,12 +100,7 @@ class Call:
 
     def json(self) -> object:
         """Read the body; an empty one is an empty object."""
-        if not self.raw.strip():
-            return {}
-        try:
-            return json.loads(self.raw)
-        except (ValueError, RecursionError) as error:
-            raise invalid(f"invalid JSON body: {error}") from error
+        return read_json(self.raw)
 
     def body(self) -> Json:
         """Read the body as an object."""
@@ -127,6 +151,7 @@ class Reply:
 
 NO_CONTENT = 204
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+MAX_DIGITS = 15
 ACCEPTED = 202
 
 
@@ -138,6 +163,11 @@ def gone() -> Reply:
 def accepted() -> Reply:
     """Answer what happens later: 202 without a body (recorded: privateservice/scaling)."""
     return Reply(ACCEPTED, empty=True)
+
+
+def whole_number(text: str) -> int | None:
+    """Read a whole number of a query; None when it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
 Handler = Callable[[Call], Reply]

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.simulator.conftest import OWNER, Simulator
+from reconciler.simulator.config import SimulatorConfig
+from tests.simulator.conftest import OWNER, START_NS, Simulator, free_port, run
 
 
 def test_health_says_who_answers(sim: Simulator):
@@ -96,7 +97,13 @@ def test_a_bill_counts_every_second(sim: Simulator):
     assert bill(sim, **{"from": middle}) == {}
 
 
-def test_a_bill_of_datastores_doubles_a_standby_and_follows_price_changes(sim: Simulator):
+def test_a_bill_of_datastores_doubles_a_standby_and_follows_price_changes():
+    # A world of its own: the price of a Key Value changes on 1 October 2026, which others may have passed.
+    for sim in run(SimulatorConfig(port=free_port(), frozen=True, start_ns=START_NS)):
+        datastores_are_billed(sim)
+
+
+def datastores_are_billed(sim: Simulator) -> None:
     sim.ok("POST", "/postgres", {
         "name": "db", "ownerId": OWNER, "plan": "pro_4gb", "version": "16", "enableHighAvailability": True,
         "diskSizeGB": 10,

@@ -51,7 +51,7 @@ def _patch_source(world: World, draft: models.Service, body: Json, given: Json) 
         if image.get("imagePath"):
             draft.image_path = details_of.canonical_image(checks.text(image, "imagePath"))
         if "registryCredentialId" in image:
-            draft.registry_credential_id = create.credential(world, image["registryCredentialId"])
+            draft.registry_credential_id = create.credential(world, image)
         if draft.image_path is None:
             raise invalid("image.imagePath is required for runtime image")
         draft.repo = draft.branch = draft.build_filter = None
@@ -66,7 +66,7 @@ def _patch_source(world: World, draft: models.Service, body: Json, given: Json) 
         draft.build_filter = create.build_filter(body)
     commands = checks.section(given, "envSpecificDetails")
     if "registryCredentialId" in commands:
-        draft.registry_credential_id = create.credential(world, commands["registryCredentialId"])
+        draft.registry_credential_id = create.credential(world, commands)
 
 
 def _commit(world: World, service: models.Service, draft: models.Service) -> None:

@@ -69,8 +69,9 @@ def auto_deploy(given: Json, old: str) -> str:
     return "commit" if old == "off" else old
 
 
-def credential(world: World, key: str | None) -> str | None:
-    """Check a registry credential that is referred to."""
+def credential(world: World, given: Json) -> str | None:
+    """Read a registry credential that is referred to; it must exist."""
+    key = checks.optional_text(given, "registryCredentialId")
     if not key:
         return None
     found = world.smalls.get(key)
@@ -126,13 +127,13 @@ def _take_source(world: World, service: models.Service, body: Json, given: Json)
     image = checks.section(body, "image")
     if service.details.get("runtime") == "image":
         service.image_path = details_of.canonical_image(checks.text(image, "imagePath"))
-        service.registry_credential_id = credential(world, image.get("registryCredentialId"))
+        service.registry_credential_id = credential(world, image)
         return
     service.repo = check_repo(world, checks.text(body, "repo"))
     service.branch = checks.text(body, "branch", "main")
     service.build_filter = build_filter(body)
     commands = checks.section(given, "envSpecificDetails")
-    service.registry_credential_id = credential(world, commands.get("registryCredentialId"))
+    service.registry_credential_id = credential(world, commands)
 
 
 def _take_scaling(service: models.Service, given: Json, *, with_disk: bool) -> None:
