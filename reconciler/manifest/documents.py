@@ -108,12 +108,17 @@ def _head(value: Json) -> Iterable[Problem]:
 
 
 def _with_variables(value: Json, lines: dict[str, int], path: str = "") -> dict[str, int]:
-    """Let variables in a list be found by key too: the compiler knows them as `services[0].envVars.KEY`."""
+    """Let variables and groups in a list be found by name too.
+
+    The compiler knows them as `services[0].envVars.KEY` and `services[0].envVars.fromGroup.NAME`.
+    """
     steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, inner in steps:
         here = at(path, step)
-        if path.endswith("envVars") and isinstance(inner, dict) and isinstance(inner.get("key"), str):
-            lines.setdefault(at(path, str(inner["key"])), lines.get(here, 0))
+        if path.endswith("envVars") and isinstance(inner, dict):
+            for word, below in (("key", path), ("fromGroup", at(path, "fromGroup"))):
+                if isinstance(inner.get(word), str):
+                    lines.setdefault(at(below, str(inner[word])), lines.get(here, 0))
         _with_variables(inner, lines, here)
     return lines
 
@@ -142,7 +147,9 @@ def inline_template(doc: Document, read_file: Callable[[str], str]) -> Document:
     parsed = parse_all(text, file=file, verbatim=keeps_text)
     if len(parsed) != 1 or not isinstance(parsed[0].value, dict):
         message = "must hold one mapping" if parsed else "is empty"
-        raise Invalid([Problem(path="template", message=message, file=file, line=1, remedy="name a render.yaml")])
+        found, line = ("", 1) if len(parsed) != 1 else (described(parsed[0].value), parsed[0].line)
+        remedy = "begin with `services:` and list the services below it"
+        raise Invalid([Problem(path="template", message=message, value=found, file=file, line=line, remedy=remedy)])
     inlined = {key: one for key, one in spec.items() if key != "templateFile"} | {"template": parsed[0].value}
     return replace(
         doc,

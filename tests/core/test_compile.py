@@ -309,8 +309,8 @@ def test_only_services_have_host_names():
 
 def test_a_group_that_is_not_there_names_the_groups_that_are():
     found = only_problem(service(groups=("other",)), groups=[env_group(A="1")])
-    assert "services[0].envVars: fromGroup names no group" in found
-    assert "it has: shared" in found
+    assert "services[0].envVars.fromGroup.other: fromGroup names no group" in found
+    assert "define it under envVarGroups, or name one that is there: shared" in found
 
 
 def test_everything_wrong_is_reported_at_once_and_once():

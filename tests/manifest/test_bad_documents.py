@@ -227,7 +227,7 @@ def messages(text):
         ),
         (
             BLUEPRINT.replace("name: web", "name: web, envVars: [{fromGroup: nowhere}]"),
-            "a.yaml:7 spec.template.services[0].envVars: fromGroup names no group that this Blueprint defines, f",
+            "a.yaml:7 spec.template.services[0].envVars.fromGroup.nowhere: fromGroup names no group that this Bl",
         ),
     ],
 )

@@ -3,8 +3,7 @@
 The files are test input beside the project: RECONCILER_SHARED, or `shared` beside the checkout.
 """
 
-import os
-from pathlib import Path
+import re
 
 import pytest
 
@@ -12,37 +11,39 @@ from reconciler import manifest
 from reconciler.core import blueprint as language
 from reconciler.core.errors import Invalid
 from reconciler.core.kinds import Kind
+from reconciler.core.spec import BlueprintSpec
 from reconciler.core.template import Asked
+from tests.core import builders
+from tests.core.world import World
+from tests.real_files import FILES, MISTAKEN, accepted, names, needs_files, stored
 
-SHARED = Path(os.environ.get("RECONCILER_SHARED") or Path(__file__).parents[3] / "shared")
-FILES = SHARED / "blueprints"
-pytestmark = pytest.mark.skipif(not FILES.is_dir(), reason=f"no real render.yaml files at {FILES}")
-
-DOCUMENT = """\
-apiVersion: reconciler/v1
-kind: Blueprint
-metadata: {name: real}
-spec:
-  templateFile: FILE
-  source: {repo: "https://github.com/acme/real", branch: main}
-"""
+pytestmark = needs_files
 
 REFUSED = {
-    "001": [":75 services: stands twice, on lines 4 and 75"],
-    "003": [":21 spec.template.services[1].plan: is not a plan of a cron job, found \"free\""],
-    "007": ['fromGroup names no group that this Blueprint defines, found "email"'],
-    "017": ["spec.template.disk: unknown field", ":2 spec.template.services[0].name: is required"],
-    "018": [":57 services: stands twice, on lines 2 and 57"],
-    "019": ['fromGroup names no group that this Blueprint defines, found "MEEP production environment"'],
-    "024": ["databases[1].type: unknown field", "databases[1].maxmemoryPolicy: cannot stand on a postgres"],
-    "029": ["envVarGroups[0].envVars[0].fromService: a group holds values only"],
-    "033": ["volumes: unknown field", 'found "db"; list it under `databases`', 'did you mean "healthCheckPath"?'],
-    "034": [":25 spec.template.services[1].type: is not a type of service"],
-    "041": [':28 spec.template.services[0].envVars[6].key: is set twice here, found "DATABASE_URL"'],
+    "001": [":75 services: stands twice, on lines 4 and 75; keep one of the two, or merge them"],
+    "003": [':21 spec.template.services[1].plan: is not a plan of a cron job, found "free"; use one of: starter, '],
+    "007": [':30 spec.template.services[0].envVars.fromGroup.email: fromGroup names no group that this Blueprint '
+            'defines, found "email"; define it under envVarGroups, or name one that is there: production',
+            ':31 spec.template.services[0].envVars.fromGroup.init-data: '],
+    "017": [":2 spec.template.services[0].name: is required; give it a name",
+            ":4 spec.template.disk: unknown field; indent it, so that it stands below the service it belongs to",
+            ":9 spec.template.buildCommand: unknown field; indent it, so that it stands below the service"],
+    "018": [":57 services: stands twice, on lines 2 and 57; keep one of the two, or merge them"],
+    "019": ['found "MEEP production environment"; define it under envVarGroups'],
+    "024": [":70 spec.template.databases[1].type: unknown field of a postgres; list what is no Postgres under",
+            ":74 spec.template.databases[1].maxmemoryPolicy: cannot stand on a postgres; remove it; it is for: key"],
+    "029": [":43 spec.template.envVarGroups[0].envVars[0].fromService: a group holds values only; move the"],
+    "033": [":104 spec.template.volumes: unknown field; use one of: services, ",
+            ':50 spec.template.services[1].type: is not a type of service, found "db"; list it under `databases`',
+            ':39 spec.template.services[0].healthCheck: unknown field of a web service; did you mean "healthCheck'],
+    "034": [':25 spec.template.services[1].type: is not a type of service, found "db"; list it under `databases`'],
+    "041": [':28 spec.template.services[0].envVars[6].key: is set twice here, found "DATABASE_URL"; '
+            "keep one of the two; the other is services[0].envVars[0]"],
     "065": [":15 spec.template.services[0].envVars[1]: has several sources: value, sync; keep one"],
-    "081": ['dockerContext: must be text, found "false"'],
-    "086": ['fromDatabase names nothing that this Blueprint defines, found "mydatabase"'],
-    "087": ["services: nothing is defined"],
+    "081": [':10 spec.template.services[0].dockerContext: must be text, found "false"; put it in quotes'],
+    "086": [':35 spec.template.services[0].envVars.DATABASE_URL: fromDatabase names nothing that this Blueprint '
+            'defines, found "mydatabase"; define it here, or name one that is there: elephant, private database, pachyderm, '],
+    "087": [":2 spec.template.services: nothing is defined; list at least one service, database or env group"],
 }  # fmt: skip
 INVALID = {
     "01": ["services[0].plan: must be text", "numInstances: must be a whole number",
@@ -61,36 +62,69 @@ INVALID = {
 WARNED = {"06": "spec.template.services[0].numInstances: has no effect beside scaling; keep one of the two"}
 
 
-def stored(path):
-    """Take a file in as `apply` does, and answer the object to store."""
-    (doc,) = manifest.load_documents(DOCUMENT.replace("FILE", path.name), file="real.yaml")
-    return manifest.blueprint_document(manifest.inline_template(doc, lambda name: path.read_text("utf-8")))
+LOCATED = re.compile(r"(?P<file>[\w.-]+):\d+ \S.*: .+")
 
 
 def refusal(path):
     with pytest.raises(Invalid) as caught:
         stored(path)
-    return [str(problem) for problem in caught.value.problems]
+    return caught.value.problems
 
 
-def names(folder, without):
-    return sorted(path.name for path in folder.glob("*.yaml") if path.name.split("-")[0] not in without)
-
-
-@pytest.mark.parametrize("name", names(FILES, REFUSED))
-def test_a_real_file_becomes_a_blueprint(name):
+def every_choice(name):
+    """The Blueprint of a file, and a tenant for each environment there is to choose."""
     document = stored(FILES / name)
+    spec = manifest.reader.blueprint("real", document)
     for environment in language.environments(document["template"]) or ("",):
-        assert language.normalise(document["template"], environment=environment).components
+        yield spec, builders.tenant(environment=environment, tier="")
+
+
+def lived(spec: BlueprintSpec, tenant):
+    """Let a tenant live in the small Render of the core's tests: secrets given, until nothing is left to do."""
+    world = World(spec, tenant)
+    stack = world.stack()
+    world.secrets |= {reference: f"given {reference.name}" for reference in stack.secrets}
+    return world, stack
+
+
+@pytest.mark.parametrize("name", accepted())
+def test_a_real_file_becomes_a_stack_in_each_of_its_environments(name):
+    for spec, tenant in every_choice(name):
+        template = language.normalise(spec.template, environment=tenant.environment)
+        _, stack = lived(spec, tenant)
+        assert {key for key in stack.resources if not key.startswith("@")} == set(template.components)
+        for key, component in template.components.items():
+            resource = stack.resources[key]
+            assert resource.kind is component.kind
+            assert resource.name == f"{key}-acme"
+            assert set(resource.env) >= set(component.env)
+            assert resource.groups == component.groups
+            assert resource.after <= set(stack.resources)
+
+
+@pytest.mark.parametrize("name", accepted())
+def test_a_real_file_is_planned_whole_and_then_nothing_is_left(name):
+    for spec, tenant in every_choice(name):
+        world, stack = lived(spec, tenant)
+        first = world.plan()
+        assert not first.empty
+        world.converge()
+        assert set(world.owned) == set(stack.resources)
+        assert world.plan().empty
+        assert world.plan().drift == ()
+
+
+def test_what_is_mistaken_is_told_file_by_file():
+    assert set(REFUSED) == MISTAKEN
 
 
 @pytest.mark.parametrize("number", REFUSED)
 def test_a_real_file_with_a_mistake_is_refused_by_name(number):
     (path,) = FILES.glob(f"{number}-*.yaml")
     found = refusal(path)
-    assert all(f"{path.name}:" in message for message in found), found
     for says in REFUSED[number]:
-        assert any(says in message for message in found), found
+        assert any(says in str(problem) for problem in found), [str(problem) for problem in found]
+    assert_a_person_can_act_on(found, path)
 
 
 @pytest.mark.parametrize("number", INVALID)
@@ -98,7 +132,22 @@ def test_an_invalid_file_is_refused_for_each_of_its_mistakes(number):
     (path,) = (FILES / "invalid").glob(f"{number}-*.yaml")
     found = refusal(path)
     for says in INVALID[number]:
-        assert any(says in message for message in found), found
+        assert any(says in str(problem) for problem in found), [str(problem) for problem in found]
+    assert_a_person_can_act_on(found, path)
+
+
+def assert_a_person_can_act_on(problems, path):
+    """Every message names the file, a line of it, the field, and what to do; the word it quotes is on that line."""
+    lines = path.read_text("utf-8").splitlines()
+    for problem in problems:
+        located = LOCATED.fullmatch(str(problem))
+        assert located and located["file"] == path.name, str(problem)
+        assert problem.remedy, str(problem)
+        line = lines[problem.line - 1]
+        assert line.strip() and not line.lstrip().startswith("#"), (str(problem), line)
+        field = re.split(r"[.\[]", problem.path)[-1].rstrip("]")
+        if field.isalpha() and field != "template" and "required" not in problem.message and problem.value:
+            assert field in line or problem.value.strip('"') in line, (str(problem), line)
 
 
 @pytest.mark.parametrize("number", WARNED)

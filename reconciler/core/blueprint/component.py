@@ -71,6 +71,9 @@ def _unknown(word: str, spot: Spot, known: Mapping[str, Field]) -> None:
         which = ", ".join(sorted(kinds))
         spot.problem(f"cannot stand on {a(spot.kind)}", remedy=f"remove it; it is for: {which}")
     else:
+        if word == "type" and spot.kind is Kind.POSTGRES:
+            spot.problem("unknown field of a postgres", remedy="list what is no Postgres under `services`")
+            return
         words = [*known, *(["envVars"] if spot.kind in HAS_VARIABLES else []), *sorted(_identity(spot.kind))]
         spot.problem(f"unknown field of {a(spot.kind)}", remedy=nearest(word, words))
 

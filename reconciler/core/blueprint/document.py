@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.core.blueprint import component, env, readers
-from reconciler.core.blueprint.fields import PREVIEW_FIELDS
+from reconciler.core.blueprint.fields import PREVIEW_FIELDS, SERVICE_FIELDS
 from reconciler.core.blueprint.spots import Findings, Spot, a, capped, described, is_mapping, nearest
 from reconciler.core.errors import Invalid, shown
 from reconciler.core.kinds import Kind
@@ -83,7 +83,9 @@ def _root_fields(document: Mapping[str, Json], root: Spot) -> None:
         elif word == "version":
             root.at(word).warn("has no meaning in a render.yaml")
         elif word not in ROOT_FIELDS:
-            root.at(word).problem("unknown field", remedy=nearest(word, ROOT_FIELDS))
+            misplaced = word in SERVICE_FIELDS or word in ("name", "type", "envVars")
+            remedy = "indent it, so that it stands below the service it belongs to"
+            root.at(word).problem("unknown field", remedy=remedy if misplaced else nearest(word, ROOT_FIELDS))
 
 
 def _items(holder: Mapping[str, Json], word: str, spot: Spot) -> Iterator[tuple[dict[str, Json], Spot]]:

@@ -53,9 +53,13 @@ _FROM_SERVICE = readers.mapping(
 
 @dataclass(slots=True)
 class Variables:
-    """Env variables as read: a form per key (None asks a patch to remove it) and the linked groups."""
+    """Env variables as read: a form per key (None asks a patch to remove it) and the linked groups.
+
+    `places` are the paths of the entries that set a key first, for messages.
+    """
 
     forms: dict[str, EnvForm | None] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
 
 
@@ -111,7 +115,9 @@ def _entry(entry: Json, spot: Spot, variables: Variables) -> None:
     elif _is_key(entry["key"], spot.at("key")):
         key = str(entry["key"])
         if key in variables.forms:
-            spot.at("key").problem("is set twice here", shown(key), "keep one of the two")
+            remedy = f"keep one of the two; the other is {variables.places[key]}"
+            spot.at("key").problem("is set twice here", shown(key), remedy)
+        variables.places.setdefault(key, spot.path)
         variables.forms[key] = _form({k: v for k, v in entry.items() if k != "key"}, spot)
 
 

@@ -71,7 +71,9 @@ def name(value: Json, spot: Spot) -> Json:
 
 def boolean(value: Json, spot: Spot) -> Json:
     """Read true or false."""
-    return value if isinstance(value, bool) else wrong(spot, "must be true or false", value)
+    if isinstance(value, bool):
+        return value
+    return wrong(spot, "must be true or false", value, "write true or false, without quotes")
 
 
 def integer(low: int, high: int) -> Reader:

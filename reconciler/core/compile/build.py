@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.core import blueprint as language
+from reconciler.core.blueprint.spots import at
 from reconciler.core.compile import layers, params, plugins
 from reconciler.core.compile.envs import Environment
 from reconciler.core.compile.expressions import Scope
@@ -193,13 +194,14 @@ def _fixed_needs(build: _Build) -> dict[str, set[str]]:
     for key, one in build.components.items():
         for group in one.groups:
             if group not in build.components or build.components[group].kind is not Kind.ENV_GROUP:
-                groups = [k for k, c in build.components.items() if c.kind is Kind.ENV_GROUP]
+                groups = ", ".join(k for k, c in build.components.items() if c.kind is Kind.ENV_GROUP)
+                choose = f", or name one that is there: {groups}" if groups else ""
                 build.problems.append(
                     Problem(
-                        path=f"{one.path or key}.envVars",
+                        path=at(f"{one.path or key}.envVars.fromGroup", group),
                         value=shown(group),
                         message="fromGroup names no group that this Blueprint defines",
-                        remedy=f"it has: {', '.join(groups) or 'none'}",
+                        remedy=f"define it under envVarGroups{choose}",
                     )
                 )
             else:

@@ -159,16 +159,13 @@ class Environment:
         )
         if fits:
             return found
-        choices = [
-            k for k, one in self.components.items() if (one.kind in kinds if kinds else one.kind is not Kind.ENV_GROUP)
-        ]
-        self._problem(
-            key,
-            name,
-            f"{word} names nothing that this Blueprint defines",
-            f"it has: {', '.join(choices) or 'none'}",
-            target,
+        choices = ", ".join(
+            k
+            for k, one in self.components.items()
+            if (one.kind in kinds if kinds else one.kind not in (Kind.POSTGRES, Kind.ENV_GROUP))
         )
+        remedy = "define it here" + (f", or name one that is there: {choices}" if choices else "")
+        self._problem(key, name, f"{word} names nothing that this Blueprint defines", remedy, target)
         return None
 
     def _problem(self, key: str, name: str, message: str, remedy: str, value: str) -> None:
