@@ -42,7 +42,7 @@ REFUSED = {
     "065": [":15 spec.template.services[0].envVars[1]: has several sources: value, sync; keep one"],
     "081": [':10 spec.template.services[0].dockerContext: must be text, found "false"; put it in quotes'],
     "086": [':35 spec.template.services[0].envVars.DATABASE_URL: fromDatabase names nothing that this Blueprint '
-            'defines, found "mydatabase"; define it here, or name one that is there: elephant, private database, pachyderm, '],
+            'defines, found "mydatabase"; define it here, or name one that is there: elephant, private'],
     "087": [":2 spec.template.services: nothing is defined; list at least one service, database or env group"],
 }  # fmt: skip
 INVALID = {
