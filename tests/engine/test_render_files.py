@@ -17,8 +17,9 @@ pytestmark = needs_files
 EVERY_DAY = {
     "000": "the CRM that tenants are made of: scaling, workers, a shared group",
     "072": "temporal: private services, a disk, keys with dots, capitals in plans",
-    "077": "a static site, a cron job that never fires, an initialDeployHook",
+    "077": "a cron job that never fires, an initialDeployHook, older plans",
     "090": "one of several environments",
+    "091": "a static site, a cron job, a Key Value and a worker in one file",
     "092": "an image with a registry credential",
 }
 """Files that run at every `make test`, and what each stands for; between them they have every kind. `make check` runs
