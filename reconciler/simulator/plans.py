@@ -31,9 +31,14 @@ POSTGRES_SIZES = {
     "accelerated": ("16gb", "32gb", "64gb", "128gb", "256gb", "384gb", "512gb", "768gb", "1024gb"),
 }
 POSTGRES_LEGACY = ("starter", "standard", "pro", "pro_plus")
+# Since 28 Aug 2026 plans also go by CPU and memory; what they are called otherwise.
+POSTGRES_SPEC_PLANS = {
+    "0.1c-256mb": "basic_256mb", "0.5c-1g": "basic_1gb", "2c-4g": "basic_4gb",
+    "1c-4g": "pro_4gb", "2c-8g": "pro_8gb", "2c-16g": "accelerated_16gb",
+}  # fmt: skip
 POSTGRES_PLANS = (
     "free", *(f"{line}_{size}" for line, sizes in POSTGRES_SIZES.items() for size in sizes),
-    *POSTGRES_LEGACY, "custom",
+    *POSTGRES_LEGACY, "custom", *POSTGRES_SPEC_PLANS,
 )  # fmt: skip
 POSTGRES_VERSIONS = tuple(str(version) for version in range(11, 20))
 POSTGRES_MAX_DISK_GB = 16_384
@@ -57,6 +62,7 @@ def key_value_rank(plan: str) -> int:
 
 def postgres_default_disk_gb(plan: str) -> int:
     """Tell the storage a Postgres gets when none is asked for (recorded: postgres/postgres_allowlist)."""
+    plan = POSTGRES_SPEC_PLANS.get(plan, plan)
     if plan == "free":
         return 1
     if plan.startswith("accelerated_"):
@@ -67,5 +73,6 @@ def postgres_default_disk_gb(plan: str) -> int:
 def can_be_highly_available(plan: str, version: str) -> bool:
     """Tell whether a Postgres may have a standby."""
     oldest = 13
+    plan = POSTGRES_SPEC_PLANS.get(plan, plan)
     large = plan.startswith(("pro", "accelerated_")) or plan == "custom"
     return large and int(version) >= oldest

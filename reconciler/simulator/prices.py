@@ -7,6 +7,8 @@ instance; Key Value became cheaper on 1 October 2026.
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from reconciler.simulator.plans import POSTGRES_SPEC_PLANS
+
 COMPUTE = {
     "free": "0", "starter": "7", "standard": "25", "pro": "85", "pro_plus": "175", "pro_max": "225",
     "pro_ultra": "450", "0.5c-512mb": "7", "1c-2g": "25", "2c-4g": "85", "2c-8g": "135", "2c-16g": "200",
@@ -47,7 +49,7 @@ def monthly(sku: str, at_s: float) -> Decimal | None:
     if kind == "compute":
         return _read(COMPUTE, plan)
     if kind == "postgres":
-        return _read(POSTGRES, plan)
+        return _read(POSTGRES, POSTGRES_SPEC_PLANS.get(plan, plan))
     if kind == "key_value":
         table = KEY_VALUE_AFTER if at_s >= KEY_VALUE_CHANGE.timestamp() else KEY_VALUE_BEFORE
         return _read(table, plan)

@@ -37,6 +37,7 @@ def only_problem(document, **options):
         ({"plan": "gold"}, "plan", 'is not a plan of a web service, found "gold"; use one of: free, starter'),
         ({"plan": "standrad"}, "plan", 'did you mean "standard"?'),
         ({"plan": 7}, "plan", "must be text"),
+        ({"type": "worker", "plan": "starter plus"}, "plan", "is not a plan of a worker"),
         ({"region": "mars"}, "region", "is not a known word here"),
         ({"region": ["oregon"]}, "region", "must be a word, found a list"),
         ({"numInstances": "three"}, "numInstances", "must be a whole number"),

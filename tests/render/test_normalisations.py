@@ -14,10 +14,11 @@ import pytest
 
 from reconciler.core import diff
 from reconciler.core.actions import Verb
+from reconciler.core.blueprint.plans import PLANS
 from reconciler.core.errors import Conflict
 from reconciler.core.inventory import Known
 from reconciler.core.kinds import Kind
-from reconciler.core.observed import Observed
+from reconciler.core.observed import KEY_VALUE_PLAN_ALIASES, PLAN_ALIASES, POSTGRES_PLAN_ALIASES, Observed
 from reconciler.core.values import Json, Sensitive, digest
 from reconciler.ports import Plaintext
 from tests.render.conftest import OWNER
@@ -211,6 +212,16 @@ async def test_what_is_asked_comes_back_and_is_no_drift(simulator, client, row: 
             continue  # the switch drops what the other runtime had: what is asked now is checked by `says`
         assert differences(row.kind, asked, seen) == []
     assert read.fields == {**swept.fields, **{name: read.fields[name] for name in EMPTY_IN_LISTS & read.fields.keys()}}
+
+
+@pytest.mark.parametrize("kind", sorted(PLANS), ids=lambda kind: f"8.1 {kind.value}")
+async def test_the_plans_of_the_language_are_the_plans_of_the_api(simulator, client, kind):
+    """8.1: what the door lets in under a name, old or new, is created under it and is no drift afterwards."""
+    simulator.http.patch(f"{simulator.root}/_sim/settings", json={"limit_create_per_hour": 1000}).raise_for_status()
+    aliases = {Kind.POSTGRES: POSTGRES_PLAN_ALIASES, Kind.KEY_VALUE: KEY_VALUE_PLAN_ALIASES}.get(kind, PLAN_ALIASES)
+    for number, plan in enumerate([*PLANS[kind], *aliases]):
+        seen = await make(client, kind, name=f"n{number}", plan=plan)
+        assert differences(kind, {"plan": aliases.get(plan, plan)}, seen) == []
 
 
 # ---------------------------------------------------------------- what has an endpoint of its own

@@ -185,6 +185,7 @@ DATABASES = [
     Row("3.13.1 diskSizeGB omitted, basic", {"diskSizeGB": 15}),
     Row("3.13.1 diskSizeGB omitted, pro", {"diskSizeGB": 100}, {"plan": "pro_4gb"}),
     Row("3.13.1 diskSizeGB omitted, accelerated", {"diskSizeGB": 250}, {"plan": "accelerated_16gb"}),
+    Row("8.1 a plan by its newer id", {"plan": "1c-4g", "diskSizeGB": 100}, {"plan": "1c-4g"}),
     Row("3.13.1 diskSizeGB omitted, free", {"diskSizeGB": 1, "expiresAt": re.compile(".*Z")}, {"plan": "free"}),
     Row("3.13.1 region omitted", {"region": "oregon"}),
 ]  # fmt: skip

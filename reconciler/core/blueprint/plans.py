@@ -10,16 +10,16 @@ from reconciler.core.values import Json
 
 REGIONS = ("oregon", "ohio", "virginia", "frankfurt", "singapore")
 _PAID = ("starter", "standard", "pro", "pro_plus", "pro_max", "pro_ultra")
-_OLDER = ("starter_plus", "standard_plus", "custom")
+_OF_WEB_ALONE = ("starter_plus", "standard_plus", "custom")
 _BY_SPEC = ("2c-8g", "2c-16g", "4c-32g", "8c-16g", "8c-64g")
 _LARGEST_BY_SPEC = ("12c-24g", "12c-48g", "12c-96g")
 _POSTGRES_PRO = tuple(f"pro_{size}gb" for size in (4, 8, 16, 32, 64, 128, 192, 256, 384, 512))
 _POSTGRES_FAST = tuple(f"accelerated_{size}gb" for size in (16, 32, 64, 128, 256, 384, 512, 768, 1024))
 PLANS = {
-    Kind.WEB: ("free", *_PAID, *_OLDER, *_BY_SPEC, *_LARGEST_BY_SPEC),
-    Kind.PRIVATE: (*_PAID, *_OLDER, *_BY_SPEC, *_LARGEST_BY_SPEC),
-    Kind.WORKER: (*_PAID, *_OLDER, *_BY_SPEC, *_LARGEST_BY_SPEC),
-    Kind.CRON: (*_PAID, *_OLDER, *_BY_SPEC),
+    Kind.WEB: ("free", *_PAID, *_OF_WEB_ALONE, *_BY_SPEC, *_LARGEST_BY_SPEC),
+    Kind.PRIVATE: (*_PAID, *_BY_SPEC, *_LARGEST_BY_SPEC),
+    Kind.WORKER: (*_PAID, *_BY_SPEC, *_LARGEST_BY_SPEC),
+    Kind.CRON: (*_PAID, *_BY_SPEC),
     Kind.POSTGRES: (
         *("free", "basic_256mb", "basic_1gb", "basic_4gb", *_POSTGRES_PRO, *_POSTGRES_FAST),
         *("starter", "standard", "pro", "pro_plus", "custom"),
