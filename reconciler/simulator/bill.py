@@ -1,37 +1,63 @@
 """Computes what a bill for an interval would say, to the cent and beyond, from what was metered.
 
-Per second: price of the plan times quantity times seconds over the seconds of a month (730 h by setting). Cron
-jobs cost their minutes, and at least a dollar a month each, spread over the time they existed.
+Per second: price of the plan times quantity times seconds over the seconds of a month (730 h by setting). Runs of
+cron jobs and one-off jobs cost their seconds and belong to the instant they began. A cron job costs at least a
+dollar a calendar month, by the share of it that it existed. Bills of adjoining intervals add up to that of both.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from reconciler.simulator import models, prices, times
+from reconciler.simulator import metering, models, prices, times, workspace_bill
+from reconciler.simulator.calendar_months import Span, months, share
 from reconciler.simulator.wire import Json, Query, invalid
 from reconciler.simulator.world import World
 
-HOUR_NS = 3_600 * times.SECOND_NS
 CENT = Decimal("0.01")
 MINUTE_S = Decimal(60)
+ZERO = Decimal(0)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is charged of one resource: sku -> [unit seconds, US dollars]; and what has no price."""
+
+    found: dict[str, list[Decimal]] = field(default_factory=dict)
+    unpriced: set[str] = field(default_factory=set)
+
+    def add(self, sku: str, unit_seconds: Decimal, amount: Decimal) -> None:
+        """Charge a sku."""
+        known = self.found.setdefault(sku, [ZERO, ZERO])
+        known[0] += unit_seconds
+        known[1] += amount
 
 
 def tell(world: World, query: Query) -> Json:
     """Tell the bill of an interval; by default everything until now."""
     start_ns, end_ns = _instant(query, "from", 0), _instant(query, "to", world.now_ns())
-    end_ns = min(end_ns, world.now_ns())
+    span = Span(start_ns, min(end_ns, world.now_ns()))
     month_s = Decimal(str(world.settings.hours_per_month)) * 3_600
     lines: list[Json] = []
     unpriced: set[str] = set()
     for meter in world.meters.oldest_first():
-        for sku, (unit_seconds, amount) in _meter(meter, start_ns, end_ns, month_s, unpriced).items():
-            lines.append({
-                "resource": meter.id, "name": meter.name, "kind": meter.kind, "sku": sku,
-                "unit_seconds": str(unit_seconds), "amount": str(amount),
-            })  # fmt: skip
-    total = sum((Decimal(line["amount"]) for line in lines), Decimal(0))
+        tally = Tally()
+        _always_on(meter, span, month_s, tally)
+        _runs(meter, span, tally)
+        unpriced |= tally.unpriced
+        lines += [_line(meter, sku, *amounts) for sku, amounts in tally.found.items()]
+    lines += workspace_bill.lines(world, span, month_s)
+    total = sum((Decimal(line["amount"]) for line in lines), ZERO)
     return {
-        "from": times.micro(start_ns), "to": times.micro(end_ns), "currency": "USD",
+        "from": times.micro(span.start_ns), "to": times.micro(span.end_ns), "currency": "USD",
         "total": str(total), "rounded": str(total.quantize(CENT)), "lines": lines, "unpriced": sorted(unpriced),
+    }  # fmt: skip
+
+
+def _line(meter: models.Meter, sku: str, unit_seconds: Decimal, amount: Decimal) -> Json:
+    return {
+        "resource": meter.id, "name": meter.name, "kind": meter.kind, "sku": sku,
+        "unit_seconds": str(unit_seconds), "amount": str(amount),
     }  # fmt: skip
 
 
@@ -46,64 +72,55 @@ def _instant(query: Query, name: str, default: int) -> int:
         raise invalid(f"{name} must be an RFC 3339 time or epoch seconds") from error
 
 
-def _meter(
-    meter: models.Meter, start_ns: int, end_ns: int, month_s: Decimal, unpriced: set[str]
-) -> dict[str, tuple[Decimal, Decimal]]:
-    found: dict[str, tuple[Decimal, Decimal]] = {}
-    for index, (at_ns, quantities) in enumerate(meter.points):
-        following = meter.points[index + 1][0] if index + 1 < len(meter.points) else end_ns
-        begin, end = max(_int(at_ns), start_ns), min(_int(following), end_ns)
-        if begin >= end or not isinstance(quantities, dict):
+def _always_on(meter: models.Meter, span: Span, month_s: Decimal, tally: Tally) -> None:
+    """Charge what was there, by the second."""
+    for sku, quantity, part in metering.parts(meter, span):
+        if sku in workspace_bill.SKUS:
             continue
-        for sku, quantity in quantities.items():
-            for part_begin, part_end in _parts(sku, begin, end):
-                _add(found, sku, Decimal(str(quantity)), (part_begin, part_end), month_s, unpriced)
-    _add_runs(meter, start_ns, end_ns, found, unpriced)
-    return found
+        if sku.startswith("cron:"):
+            tally.add("cron_minimum", part.seconds(), ZERO)
+            continue
+        for piece in _same_price(sku, part):
+            price = prices.monthly(sku, piece.start_ns / times.SECOND_NS)
+            if price is None:
+                tally.unpriced.add(sku)
+            else:
+                seconds = piece.seconds() * quantity
+                tally.add(sku, seconds, seconds * price / month_s)
 
 
-def _parts(sku: str, begin: int, end: int) -> list[tuple[int, int]]:
+def _same_price(sku: str, part: Span) -> Iterator[Span]:
     """Split an interval where the price of a sku changed."""
     change = int(prices.KEY_VALUE_CHANGE.timestamp()) * times.SECOND_NS
-    if sku.startswith("key_value:") and begin < change < end:
-        return [(begin, change), (change, end)]
-    return [(begin, end)]
+    if sku.startswith("key_value:") and part.start_ns < change < part.end_ns:
+        yield Span(part.start_ns, change)
+        yield Span(change, part.end_ns)
+    else:
+        yield part
 
 
-def _add(
-    found: dict[str, tuple[Decimal, Decimal]], sku: str, quantity: Decimal, span: tuple[int, int],
-    month_s: Decimal, unpriced: set[str],
-) -> None:  # fmt: skip
-    price = prices.monthly(sku, span[0] / times.SECOND_NS)
-    if price is None:
-        unpriced.add(sku)
-        return
-    seconds = Decimal(span[1] - span[0]) / times.SECOND_NS * quantity
-    name = "cron_minimum" if sku.startswith("cron:") else sku
-    known = found.get(name, (Decimal(0), Decimal(0)))
-    found[name] = (known[0] + seconds, known[1] + seconds * price / month_s)
-
-
-def _add_runs(
-    meter: models.Meter, start_ns: int, end_ns: int, found: dict[str, tuple[Decimal, Decimal]], unpriced: set[str]
-) -> None:
-    """Charge run time by the hour it began in; what exceeds the minimum comes on top of it."""
-    minimum = found.get("cron_minimum", (Decimal(0), Decimal(0)))[1]
-    for slot, seconds in meter.used_s.items():
-        hour, _, plan = slot.partition(":")
-        if not start_ns <= int(hour) * HOUR_NS + HOUR_NS - 1 < end_ns + HOUR_NS:
+def _runs(meter: models.Meter, span: Span, tally: Tally) -> None:
+    """Charge runs; what is missing to the minimum of a cron job comes on top of them."""
+    for begun_ns, plan, seconds in metering.runs(meter):
+        if not span.start_ns <= begun_ns < span.end_ns:
             continue
         price = prices.cron_minute(plan)
         if price is None:
-            unpriced.add(f"run:{plan}")
-            continue
-        known = found.get(f"run:{plan}", (Decimal(0), Decimal(0)))
-        run_s = Decimal(str(seconds))
-        found[f"run:{plan}"] = (known[0] + run_s, known[1] + run_s / MINUTE_S * price)
-    if minimum:
-        runs = sum((amount for name, (_, amount) in found.items() if name.startswith("run:")), Decimal(0))
-        found["cron_minimum"] = (found["cron_minimum"][0], max(Decimal(0), minimum - runs))
+            tally.unpriced.add(f"run:{plan}")
+        else:
+            tally.add(f"run:{plan}", seconds, seconds / MINUTE_S * price)
+    if "cron_minimum" in tally.found:
+        for month in months(Span(max(span.start_ns, meter.created_ns), span.end_ns)):
+            until_end = _missing(meter, Span(month.start_ns, min(month.end_ns, span.end_ns)), month)
+            until_start = _missing(meter, Span(month.start_ns, max(month.start_ns, span.start_ns)), month)
+            tally.add("cron_minimum", ZERO, until_end - until_start)
 
 
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _missing(meter: models.Meter, so_far: Span, month: Span) -> Decimal:
+    """Tell what is missing to the minimum of a month, of which this much has passed."""
+    there = sum((part.seconds() for sku, _, part in metering.parts(meter, so_far) if sku.startswith("cron:")), ZERO)
+    ran = ZERO
+    for begun_ns, plan, seconds in metering.runs(meter):
+        if so_far.start_ns <= begun_ns < so_far.end_ns:
+            ran += seconds / MINUTE_S * (prices.cron_minute(plan) or ZERO)
+    return max(ZERO, prices.CRON_MINIMUM * share(there, month) - ran)

@@ -8,7 +8,7 @@ it cancels the running one. A deploy takes its variables when it starts; instanc
 
 from dataclasses import dataclass
 
-from reconciler.simulator import commits, events, metering, models
+from reconciler.simulator import commits, events, metering, models, times
 from reconciler.simulator import deploy_events as said
 from reconciler.simulator.plans import NATIVE_RUNTIMES
 from reconciler.simulator.wire import Json
@@ -201,6 +201,8 @@ def _end_phase(
     """Tell of the end of a build or a pre-deploy command."""
     if deploy.status == "build_in_progress":
         events.emit(world, service, "build_ended", said.ended_build(deploy, verdict, reason), at_ns)
+        length_s = (at_ns - deploy.started_ns) / times.SECOND_NS
+        metering.add_run(world, service.id, metering.BUILD, deploy.started_ns, length_s)
     elif deploy.status == "pre_deploy_in_progress":
         events.emit(world, service, "pre_deploy_ended", said.ended_command(deploy, verdict, reason), at_ns)
 
@@ -240,7 +242,7 @@ def _go_live(world: World, service: models.Service, deploy: models.Deploy, at_ns
         service.updated_ns = max(at_ns, service.updated_ns)
         events.emit(world, service, "server_available", {}, at_ns)
     world.services.touch(service)
-    metering.service(world, service)
+    metering.service(world, service, at_ns)
 
 
 def start_queued(world: World, service: models.Service, at_ns: int) -> None:

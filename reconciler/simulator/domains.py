@@ -6,7 +6,7 @@ id or by name (recorded: webservice/web_service, staticsite/static_site).
 
 import re
 
-from reconciler.simulator import checks, lists, models, times
+from reconciler.simulator import checks, lists, metering, models, times
 from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, accepted, conflict, gone, invalid
 from reconciler.simulator.world import World
 
@@ -61,6 +61,7 @@ def _make(world: World, service: models.Service, name: str, redirect_for: str) -
     world.domain_names[name] = domain.id
     service.domain_ids.append(domain.id)
     world.services.touch(service)
+    metering.service(world, service)
     return domain
 
 
@@ -73,6 +74,7 @@ def remove(world: World, domain: models.Domain) -> None:
         world.domain_names.pop(item.name, None)
         service.domain_ids.remove(item.id)
     world.services.touch(service)
+    metering.service(world, service)
 
 
 def of_service(world: World, service: models.Service) -> list[models.Domain]:

@@ -159,8 +159,7 @@ def get_file(call: Call) -> Reply:
 def put_file(call: Call) -> Reply:
     """Answer PUT /env-groups/{id}/secret-files/{name} with the whole group."""
     world, group = call.world, _find(call)
-    content = checks.optional_text(call.body(), "content") or ""
-    env.upsert(world, group.files, call.params["name"], content)
+    env.put_content(world, group.files, call.params["name"], call.body())
     world.groups.touch(group)
     return Reply(200, view(world, group))
 

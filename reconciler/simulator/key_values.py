@@ -73,7 +73,7 @@ def create(world: World, body: Json) -> models.KeyValue:
 
 def patch(world: World, item: models.KeyValue, body: Json) -> None:
     """Change an instance by the body of PATCH /key-value/{id}."""
-    plan = checks.choice(body, "plan", PLANS, item.plan)
+    plan = plans.kept(item.plan, checks.choice(body, "plan", PLANS, item.plan), plans.KEY_VALUE_ALIASES)
     if plans.key_value_rank(plan) < plans.key_value_rank(item.plan):
         raise invalid(f"plan cannot be downgraded from {item.plan} to {plan}")
     policy = checks.choice(body, "maxmemoryPolicy", plans.EVICTION, item.policy)
@@ -151,8 +151,9 @@ def view(world: World, item: models.KeyValue, *, nanos: bool = False) -> Json:
     return shown | maintenance.shown(world, item) | {
         "id": item.id, "ipAllowList": world.listed(item.allow_list), "name": item.name,
         "options": {"maxmemoryPolicy": item.policy, "persistenceMode": item.persistence},
-        "owner": world.owner(item.owner_id), "plan": item.plan, "region": item.region,
-        "status": item.status, "updatedAt": stamp(item.updated_ns), "version": VERSION,
+        "owner": world.owner(item.owner_id),
+        "plan": plans.spelt(item.plan, plans.KEY_VALUE_ALIASES, world.settings.plan_names),
+        "region": item.region, "status": item.status, "updatedAt": stamp(item.updated_ns), "version": VERSION,
     }  # fmt: skip
 
 

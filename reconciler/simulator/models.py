@@ -282,13 +282,13 @@ class Meter:
     kind: str
     created_ns: int
     points: list[list[object]] = field(default_factory=list)
-    used_s: dict[str, float] = field(default_factory=dict, metadata=ELSEWHERE)  # "hour:plan" -> seconds of run time
+    used_s: dict[str, float] = field(default_factory=dict, metadata=ELSEWHERE)  # "start:plan" -> seconds
     deleted_ns: int = 0
 
 
 @dataclass(slots=True)
 class Use:
-    """How a meter's run time of one hour and plan is kept; `id` is the meter's and the slot."""
+    """How one use of a meter is kept; `id` is the meter's and the slot."""
 
     id: str
     meter_id: str

@@ -31,16 +31,33 @@ POSTGRES_SIZES = {
     "accelerated": ("16gb", "32gb", "64gb", "128gb", "256gb", "384gb", "512gb", "768gb", "1024gb"),
 }
 POSTGRES_LEGACY = ("starter", "standard", "pro", "pro_plus")
-# Since 28 Aug 2026 plans also go by CPU and memory; what they are called otherwise.
-POSTGRES_SPEC_PLANS = {
-    "0.1c-256mb": "basic_256mb", "0.5c-1g": "basic_1gb", "2c-4g": "basic_4gb",
-    "1c-4g": "pro_4gb", "2c-8g": "pro_8gb", "2c-16g": "accelerated_16gb",
+
+# What plans are called since 28 August 2026, by CPU and memory: newer name -> older one. Both are the same plan.
+COMPUTE_ALIASES = {
+    "0.5c-512mb": "starter", "1c-2g": "standard", "2c-4g": "pro", "4c-8g": "pro_plus", "4c-16g": "pro_max",
+    "8c-32g": "pro_ultra",
+}  # fmt: skip
+
+
+def _postgres_aliases() -> dict[str, str]:
+    """Name the newer ids of Postgres plans: four gigabytes a CPU in the pro line, eight in the accelerated one."""
+    found = {"0.1c-256mb": "basic_256mb", "0.5c-1g": "basic_1gb", "2c-4g": "basic_4gb"}
+    for line, per_cpu in (("pro", 4), ("accelerated", 8)):
+        for size in POSTGRES_SIZES[line]:
+            memory = int(size.removesuffix("gb"))
+            found[f"{memory // per_cpu}c-{memory}g"] = f"{line}_{size}"
+    return found
+
+
+POSTGRES_ALIASES = _postgres_aliases()
+KEY_VALUE_ALIASES = {
+    "256mb": "starter", "1g": "standard", "5g": "pro", "10g": "pro_plus", "20g": "pro_max", "40g": "pro_ultra",
 }  # fmt: skip
 POSTGRES_PLANS = (
     "free", *(f"{line}_{size}" for line, sizes in POSTGRES_SIZES.items() for size in sizes),
-    *POSTGRES_LEGACY, "custom", *POSTGRES_SPEC_PLANS,
+    *POSTGRES_LEGACY, "custom", *POSTGRES_ALIASES,
 )  # fmt: skip
-POSTGRES_VERSIONS = tuple(str(version) for version in range(11, 20))
+POSTGRES_VERSIONS = tuple(str(version) for version in range(11, 19))
 POSTGRES_MAX_DISK_GB = 16_384
 KEY_VALUE_PLANS = ("free", "starter", "standard", "pro", "pro_plus", "pro_max", "pro_ultra", "custom")
 KEY_VALUE_SPEC_PLANS = ("256mb", "1g", "3g", "5g", "10g", "20g", "40g", "50g")
@@ -62,7 +79,7 @@ def key_value_rank(plan: str) -> int:
 
 def postgres_default_disk_gb(plan: str) -> int:
     """Tell the storage a Postgres gets when none is asked for (recorded: postgres/postgres_allowlist)."""
-    plan = POSTGRES_SPEC_PLANS.get(plan, plan)
+    plan = POSTGRES_ALIASES.get(plan, plan)
     if plan == "free":
         return 1
     if plan.startswith("accelerated_"):
@@ -73,6 +90,29 @@ def postgres_default_disk_gb(plan: str) -> int:
 def can_be_highly_available(plan: str, version: str) -> bool:
     """Tell whether a Postgres may have a standby."""
     oldest = 13
-    plan = POSTGRES_SPEC_PLANS.get(plan, plan)
+    plan = POSTGRES_ALIASES.get(plan, plan)
     large = plan.startswith(("pro", "accelerated_")) or plan == "custom"
     return large and int(version) >= oldest
+
+
+def postgres_memory_mb(plan: str) -> int | None:
+    """Tell how much memory a Postgres plan has; None for legacy and custom plans."""
+    size = POSTGRES_ALIASES.get(plan, plan).partition("_")[2]
+    for unit, factor in (("mb", 1), ("gb", 1_024)):
+        if size.endswith(unit):
+            return int(size.removesuffix(unit)) * factor
+    return None
+
+
+def kept(old: str, new: str, aliases: dict[str, str]) -> str:
+    """Choose between two spellings of a plan: another name of the same plan changes nothing."""
+    return old if aliases.get(old, old) == aliases.get(new, new) else new
+
+
+def spelt(plan: str, aliases: dict[str, str], spelling: str) -> str:
+    """Spell a plan the way replies do: as it was sent, by its older or by its newer name."""
+    if spelling == "old":
+        return aliases.get(plan, plan)
+    if spelling == "new":
+        return next((new for new, old in aliases.items() if old == plan), plan)
+    return plan

@@ -7,17 +7,17 @@ goes back to `creating`; every PATCH moves `updatedAt` (recorded: postgres/postg
 
 import re
 
-from reconciler.simulator import checks, events, maintenance, metering, models, plans, times
+from reconciler.simulator import checks, events, expiry, maintenance, metering, models, plans, times
 from reconciler.simulator.services import state
-from reconciler.simulator.wire import Json, conflict, invalid
+from reconciler.simulator.wire import ApiError, Json, conflict, invalid
 from reconciler.simulator.world import World
 
 MAX_REPLICAS = 5
 IMMUTABLE = {"version": "version", "region": "region", "ownerId": "owner_id", "databaseUser": "user"}
 EVERYWHERE = [{"cidrBlock": "0.0.0.0/0", "description": "everywhere"}]
 DISK_STEP_GB = 5
-FREE_DAYS = 30
 DAY_S = 86_400
+RESTING = frozenset({"available", "suspended", "unavailable", "maintenance_in_progress"})
 
 
 def check_unique(world: World, table_names: bool, name: str) -> None:
@@ -45,7 +45,7 @@ def begin(world: World, item: models.Postgres, status: str, seconds: float) -> N
 def advance(world: World, item: models.Postgres) -> None:
     """End a passing status."""
     at_ns, item.due_ns = item.due_ns, 0
-    if item.status != "suspended":
+    if item.status not in RESTING:
         first, restored = item.status == "creating", item.status == "recovery_in_progress"
         item.status = "available"
         if restored:
@@ -53,10 +53,13 @@ def advance(world: World, item: models.Postgres) -> None:
         if (first or restored) and item.primary_id is None:
             events.emit(world, item, "postgres_available", {}, at_ns)
     world.postgres.touch(item)
+    expiry.watch(world, item, at_ns)
 
 
-def _disk(body: Json, name: str, default: int) -> int:
+def _disk(body: Json, name: str, default: int, plan: str) -> int:
     size = checks.whole(body, name, (1, plans.POSTGRES_MAX_DISK_GB), default)
+    if plan == "free" and size != 1:
+        raise invalid(f"{name} must be 1 on plan free")
     if size != 1 and size % DISK_STEP_GB:
         raise invalid(f"{name} must be 1 or a multiple of {DISK_STEP_GB}")
     return size
@@ -96,13 +99,13 @@ def create(world: World, body: Json) -> models.Postgres:
         id=world.ids.new("dpg", now_ns) + "-a", name=name, owner_id=owner_id, plan=plan,
         region=checks.choice(body, "region", plans.REGIONS, "oregon"), version=version, database=database,
         user=checks.optional_text(body, "databaseUser") or f"{database}_user", password=world.ids.password(),
-        disk_gb=_disk(body, "diskSizeGB", plans.postgres_default_disk_gb(plan)), created_ns=now_ns,
+        disk_gb=_disk(body, "diskSizeGB", plans.postgres_default_disk_gb(plan), plan), created_ns=now_ns,
         updated_ns=now_ns, disk_autoscaling=checks.flag(body, "enableDiskAutoscaling"),
         high_availability=high_availability, allow_list=allowed, overrides=_overrides(body),
         environment_id=environment_id, datadog=bool(body.get("datadogAPIKey")),
         connection_pool=checks.choice(body, "connectionPool", ("pgbouncer", "none"), "none"),
     )  # fmt: skip
-    wanted = _replica_names(replicas)
+    wanted = _replica_names(replicas, plan)
     world.postgres.add(item)
     if environment is not None:
         environment.members.append(item.id)
@@ -114,12 +117,14 @@ def create(world: World, body: Json) -> models.Postgres:
     return item
 
 
-def _replica_names(given: list[Json]) -> dict[str, Json]:
+def _replica_names(given: list[Json], plan: str) -> dict[str, Json]:
     wanted = {checks.text(item, "name"): item for item in given}
     for item in given:
         _overrides(item)  # refused before anything is changed
     if len(wanted) != len(given):
         raise invalid("readReplicas: names must differ")
+    if wanted and plan == "free":
+        raise invalid("readReplicas: not on plan free")
     if len(wanted) > MAX_REPLICAS:
         raise invalid(f"readReplicas: at most {MAX_REPLICAS}")
     return wanted
@@ -179,14 +184,14 @@ def patch(world: World, item: models.Postgres, body: Json) -> None:
             raise invalid(f"{name} cannot be changed")
     if body.get("databaseName") and not item.database.startswith(str(body["databaseName"])):
         raise invalid("databaseName cannot be changed")
-    plan = _new_plan(item, body)
+    plan = _new_plan(world, item, body)
     high_availability = checks.flag(body, "enableHighAvailability", item.high_availability)
     _check_availability(high_availability, plan, item.version)
-    size = _new_disk(world, item, body)
+    size = _new_disk(world, item, body, plan)
     pool = checks.choice(body, "connectionPool", ("pgbouncer", "none"), item.connection_pool)
     name = checks.optional_text(body, "name") or item.name
     allowed = checks.allow_list(body)
-    wanted = _replica_names(checks.rows(body, "readReplicas"))
+    wanted = _replica_names(checks.rows(body, "readReplicas"), plan)
     overrides = _overrides(body)
     if name != item.name:
         check_unique(world, bool(world.postgres.named(name)), name)
@@ -244,10 +249,12 @@ def _note_changes(
         events.emit(world, item, "postgres_disk_autoscaling_enabled_changed", {"enabled": scaling})
 
 
-def _new_plan(item: models.Postgres, body: Json) -> str:
+def _new_plan(world: World, item: models.Postgres, body: Json) -> str:
     if not body.get("plan"):
         return item.plan
-    plan = checks.choice(body, "plan", plans.POSTGRES_PLANS)
+    plan = plans.kept(item.plan, checks.choice(body, "plan", plans.POSTGRES_PLANS), plans.POSTGRES_ALIASES)
+    if plan != item.plan and world.settings.payment_missing:
+        raise ApiError(402, "Payment information is required. Add a card in the dashboard.")
     if plan != item.plan and plan in plans.POSTGRES_LEGACY:
         raise invalid(f"invalid plan: {plan} is a legacy plan")
     if plan != item.plan and plan == "free":
@@ -255,10 +262,10 @@ def _new_plan(item: models.Postgres, body: Json) -> str:
     return plan
 
 
-def _new_disk(world: World, item: models.Postgres, body: Json) -> int:
+def _new_disk(world: World, item: models.Postgres, body: Json, plan: str) -> int:
     if body.get("diskSizeGB") in (None, item.disk_gb):
         return item.disk_gb
-    size = _disk(body, "diskSizeGB", item.disk_gb)
+    size = _disk(body, "diskSizeGB", item.disk_gb, plan)
     if size < item.disk_gb:
         raise invalid(f"diskSizeGB cannot shrink from {item.disk_gb} to {size}")
     wait_ns = times.seconds_ns(world.settings.postgres_disk_cooldown_s)
@@ -329,7 +336,7 @@ def view(world: World, item: models.Postgres, *, nanos: bool = False, brief: boo
     if item.environment_id is not None:
         shown["environmentId"] = item.environment_id
     if item.plan == "free":
-        shown["expiresAt"] = times.micro(item.created_ns + FREE_DAYS * DAY_S * times.SECOND_NS)
+        shown["expiresAt"] = times.micro(expiry.at_ns(world, item))
     shown |= {
         "highAvailabilityEnabled": item.high_availability, "id": item.id,
         "ipAllowList": world.listed(item.allow_list), "name": item.name, "owner": world.owner(item.owner_id),
@@ -338,7 +345,7 @@ def view(world: World, item: models.Postgres, *, nanos: bool = False, brief: boo
         shown["parameterOverrides"] = item.overrides
     if not brief:
         shown |= maintenance.shown(world, item)
-    shown["plan"] = item.plan
+    shown["plan"] = plans.spelt(item.plan, plans.POSTGRES_ALIASES, world.settings.plan_names)
     if item.primary_id is not None:
         shown["primaryPostgresID"] = item.primary_id
     shown |= {

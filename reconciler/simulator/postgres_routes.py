@@ -6,7 +6,7 @@ parameter overrides out (recorded: postgres/postgres).
 
 from dataclasses import dataclass
 
-from reconciler.simulator import checks, events, lists, metrics, models, postgres, times
+from reconciler.simulator import checks, events, lists, metrics, models, plans, postgres, times
 from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, accepted, gone, invalid
 
 RECOVERY_DAYS = 7
@@ -149,9 +149,13 @@ def recover(call: Call) -> Reply:
         raise invalid("restoreTime must be an RFC 3339 time") from error
     if not times.rounded(item.created_ns) <= at_ns <= world.now_ns():
         raise invalid("restoreTime is outside of the recovery window")
+    plan = checks.choice(body, "plan", plans.POSTGRES_PLANS, item.plan)
+    memory, least = plans.postgres_memory_mb(plan), plans.postgres_memory_mb(item.plan)
+    if memory is not None and least is not None and memory < least:
+        raise invalid(f"plan must not be smaller than {item.plan}")
     wanted: Json = {
         "name": checks.text(body, "restoreName", f"{item.name}-recovered"), "ownerId": item.owner_id,
-        "plan": checks.text(body, "plan", item.plan), "version": item.version, "region": item.region,
+        "plan": plan, "version": item.version, "region": item.region,
         "diskSizeGB": item.disk_gb, "databaseUser": item.user, "ipAllowList": item.allow_list,
         "environmentId": checks.optional_text(body, "environmentId") or item.environment_id,
     }  # fmt: skip

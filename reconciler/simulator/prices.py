@@ -7,7 +7,7 @@ instance; Key Value became cheaper on 1 October 2026.
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from reconciler.simulator.plans import POSTGRES_SPEC_PLANS
+from reconciler.simulator.plans import POSTGRES_ALIASES
 
 COMPUTE = {
     "free": "0", "starter": "7", "standard": "25", "pro": "85", "pro_plus": "175", "pro_max": "225",
@@ -49,7 +49,7 @@ def monthly(sku: str, at_s: float) -> Decimal | None:
     if kind == "compute":
         return _read(COMPUTE, plan)
     if kind == "postgres":
-        return _read(POSTGRES, POSTGRES_SPEC_PLANS.get(plan, plan))
+        return _read(POSTGRES, POSTGRES_ALIASES.get(plan, plan))
     if kind == "key_value":
         table = KEY_VALUE_AFTER if at_s >= KEY_VALUE_CHANGE.timestamp() else KEY_VALUE_BEFORE
         return _read(table, plan)

@@ -56,6 +56,9 @@ class Settings:
     nulls_as_recorded: bool = True
     postgres_disk_cooldown_s: float = 43_200.0
     generate_value_again: bool = True
+    # How replies spell a plan that has two names: sent, old or new.
+    plan_names: str = "sent"
+    free_postgres_days: float = 30.0
     payment_missing: bool = False
     unfetchable_repo: str = ""
     events_readable_after_s: float = 0.0
@@ -89,7 +92,11 @@ class Settings:
     keep_writes: int = 50_000
     hours_per_month: float = 730.0
     bill_suspended_storage: bool = True
+    # What every live web service and static site sends out.
     bandwidth_gb_per_hour: float = 0.01
+    # hobby, pro or scale: charges the workspace's fee and what exceeds the plan's bandwidth, build minutes and
+    # domains, and refuses what the plan lacks. Without one nothing of the kind is charged or refused.
+    workspace_plan: str = ""
 
     def as_json(self) -> Json:
         """Show all settings."""
@@ -123,8 +130,10 @@ def _as(kind: type, name: str, value: object) -> object:
 def _check_choices(changes: dict[str, Any]) -> None:
     allowed: dict[str, tuple[object, ...]] = {
         "deploy_overlap": ("wait", "override"),
+        "workspace_plan": ("", "hobby", "pro", "scale"),
         "service_name_conflict_status": (400, 409),
         "deleted_status": (404, 410),
+        "plan_names": ("sent", "old", "new"),
         "disk_snapshots_status": (200, 201),
         "secret_file_put_status": (200, 201),
     }

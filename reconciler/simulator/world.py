@@ -57,6 +57,7 @@ class World:
         self.requests: dict[str, int] = {}
         self.throttled = 0
         self.owner_id: str = config.owner_id or start.get("owner_id") or self.ids.new("tea", self.clock.now_ns())
+        self.born_ns = int(start.get("born_ns") or self.clock.now_ns())
         self.loaded = start
 
     def _table(self, kind: str, *, listed: bool = True) -> Table[Any]:
@@ -197,6 +198,7 @@ class World:
         return {
             "now_ns": self.clock.now_ns() + times.seconds_ns(ahead), "counter": self.ids.counter,
             "owner_id": self.owner_id, "write_seq": self.write_seq, "origin": self.ids.origin.hex(),
+            "born_ns": self.born_ns,
         }  # fmt: skip
 
     def save_clock(self, *, final: bool = False) -> None:
@@ -260,6 +262,7 @@ class World:
         self.settings = Settings()
         self.settings.change(dict(self.config.settings))
         self.faults.drop()
+        self.born_ns = self.now_ns()
         self.requests, self.throttled = {}, 0
 
     # Showing

@@ -32,6 +32,8 @@ def check_name(world: World, name: str, owner_id: str, but: str | None = None) -
 def check_repo(world: World, repo: str) -> str:
     """Accept a repository or refuse it as unfetchable."""
     pattern = world.settings.unfetchable_repo
+    if "/tree/" in repo:
+        raise invalid(f"repo must not name a branch: {repo}; use branch")
     if not re.match(r"(https?://|git@)[^\s]+$", repo) or (pattern and re.search(pattern, repo)):
         raise invalid(f"invalid or unfetchable: {repo}")
     return repo

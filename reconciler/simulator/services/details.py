@@ -4,11 +4,12 @@ Render API: normalisation of services; recorded in backgroundworker/background_w
 privateservice/disks and webservice/web_service.
 """
 
-from reconciler.simulator import checks, cron
+from reconciler.simulator import checks, cron, plans
 from reconciler.simulator.plans import NATIVE_RUNTIMES, PLANS_OF, REGIONS, RUNTIMES
-from reconciler.simulator.wire import Json, invalid
+from reconciler.simulator.wire import ApiError, Json, invalid
 
 MAX_INSTANCES = 100
+MAX_TARGET_PERCENT = 90
 SCALABLE = frozenset({"web_service", "private_service", "background_worker"})
 PUBLIC = frozenset({"web_service", "static_site"})
 CACHE_PROFILES = ("no-cache", "origin-controlled", "origin-controlled-all")
@@ -35,7 +36,7 @@ def blank(kind: str, given: Json) -> Json:
     if kind == "static_site":
         details |= {"buildCommand": "", "publishPath": "public", "previews": {"generation": "off"}}
         details["pullRequestPreviewsEnabled"] = "no"
-        change(kind, details, given)
+        change(kind, details, given, changing=False)
         return details
     runtime = checks.choice(given, "runtime" if given.get("runtime") else "env", RUNTIMES) if (
         given.get("runtime") or given.get("env")
@@ -50,7 +51,7 @@ def blank(kind: str, given: Json) -> Json:
         details |= {"healthCheckPath": "", "maintenanceMode": {"enabled": False, "uri": ""}}
     if kind == "cron_job":
         checks.text(given, "schedule")
-    change(kind, details, given)
+    change(kind, details, given, changing=False)
     return details
 
 
@@ -62,7 +63,7 @@ def _blank_commands(runtime: str) -> Json:
     return {"dockerCommand": "", "dockerContext": "", "dockerfilePath": ""}
 
 
-def change(kind: str, details: Json, given: Json) -> None:
+def change(kind: str, details: Json, given: Json, *, changing: bool = True) -> None:
     """Merge given serviceDetails into those of a service; fields that the kind lacks are passed over."""
     if kind == "static_site":
         for name in ("buildCommand", "publishPath"):
@@ -70,7 +71,7 @@ def change(kind: str, details: Json, given: Json) -> None:
             if value is not None:
                 details[name] = value or ("public" if name == "publishPath" else "")
     else:
-        _change_runtime(kind, details, given)
+        _change_runtime(kind, details, given, changing=changing)
     if kind == "cron_job":
         if given.get("schedule") is not None:
             details["schedule"] = cron.checked(checks.text(given, "schedule"))
@@ -85,7 +86,7 @@ def change(kind: str, details: Json, given: Json) -> None:
         details["maxShutdownDelaySeconds"] = delay
 
 
-def _change_runtime(kind: str, details: Json, given: Json) -> None:
+def _change_runtime(kind: str, details: Json, given: Json, *, changing: bool) -> None:
     runtime = given.get("runtime") or given.get("env")
     if runtime and runtime != details["runtime"]:
         _switch_runtime(details, checks.choice({"runtime": runtime}, "runtime", RUNTIMES))
@@ -94,7 +95,7 @@ def _change_runtime(kind: str, details: Json, given: Json) -> None:
         # Legacy names are read-only in Render's enums: a service that has one may keep it.
         if plan not in PLANS_OF[kind] and plan != details["plan"]:
             raise invalid(f"invalid plan: {plan}")
-        details["plan"] = plan
+        details["plan"] = plans.kept(details["plan"], plan, plans.COMPUTE_ALIASES) if changing else plan
     commands = details["envSpecificDetails"]
     sent = checks.section(given, "envSpecificDetails")
     for name in [name for name in commands if name != "preDeployCommand"]:
@@ -159,10 +160,13 @@ def autoscaling(given: Json) -> Json:
     read: Json = {}
     for name in ("cpu", "memory"):
         one = checks.section(criteria, name)
-        read[name] = {
-            "enabled": checks.flag(one, "enabled"),
-            "percentage": checks.whole(one, "percentage", (0, 100), 0),
-        }  # fmt: skip
+        on = checks.flag(one, "enabled")
+        bounds = (1, MAX_TARGET_PERCENT) if on else (0, 100)
+        try:
+            percentage = checks.whole(one, "percentage", bounds, None if on else 0)
+        except ApiError as error:
+            raise invalid(f"criteria.{name}.{error.message}") from error
+        read[name] = {"enabled": on, "percentage": percentage}
     enabled = checks.flag(given, "enabled", True)
     if enabled and not any(one["enabled"] for one in read.values()):
         raise invalid("criteria: at least one of cpu and memory must be enabled")

@@ -48,9 +48,21 @@ def file_rows(world: World, given: list[Json]) -> Rows:
             raise invalid(f"duplicate secret file name: {name}")
         seen.add(name)
         rows.append([_row_id(world), name, checks.optional_text(item, "content") or ""])
+    _check_size(rows)
+    return rows
+
+
+def _check_size(rows: Rows) -> None:
     if sum(len(content.encode()) for _, _, content in rows) > MAX_FILES_BYTES:
         raise invalid("secretFiles must not exceed 1 MB in total")
-    return rows
+
+
+def put_content(world: World, rows: Rows, name: str, body: Json) -> str:
+    """Set the content of one secret file, if all together are not too large then."""
+    content = checks.optional_text(body, "content") or ""
+    _check_size([*(row for row in rows if row[1] != name), ["", name, content]])
+    upsert(world, rows, name, content)
+    return content
 
 
 def _row_id(world: World) -> str:
@@ -149,8 +161,7 @@ def get_file(call: Call) -> Reply:
 def put_file(call: Call) -> Reply:
     """Answer PUT /services/{id}/secret-files/{name}."""
     service, world, name = _service(call), call.world, call.params["name"]
-    content = checks.optional_text(call.body(), "content") or ""
-    upsert(world, service.files, name, content)
+    content = put_content(world, service.files, name, call.body())
     world.services.touch(service)
     return Reply(world.settings.secret_file_put_status, {"name": name, "content": content})
 

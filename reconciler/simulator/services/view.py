@@ -3,7 +3,7 @@
 Render API: no deploy or health state, no variables; what is unset is absent (recorded: webservice/web_service).
 """
 
-from reconciler.simulator import models, times
+from reconciler.simulator import models, plans, times
 from reconciler.simulator.plans import SHORT_TYPES
 from reconciler.simulator.wire import Json
 from reconciler.simulator.world import World
@@ -55,6 +55,8 @@ def notify_on_fail(service: models.Service) -> str:
 
 def _details(world: World, service: models.Service) -> Json:
     details = dict(service.details)
+    if "plan" in details:
+        details["plan"] = plans.spelt(details["plan"], plans.COMPUTE_ALIASES, world.settings.plan_names)
     disk = world.disks.get(service.disk_id) if service.disk_id else None
     if disk is not None:
         details["disk"] = {
