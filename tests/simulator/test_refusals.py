@@ -271,9 +271,6 @@ def test_conflicts_are_409(sim: Simulator):
     assert "one" in sim.refused(409, "PATCH", f"/services/{two['id']}", {"name": "one"})
     sim.ok("POST", "/disks", {"serviceId": one["id"], **DISK})
     assert "disk" in sim.refused(400, "POST", "/disks", {"serviceId": one["id"], **DISK})
-    deploy = sim.deploys(two)[0]["id"]
-    sim.step(60)
-    sim.refused(409, "POST", f"/services/{two['id']}/deploys/{deploy}/cancel")
 
 
 def test_a_taken_name_is_refused_for_services_only(sim: Simulator):
