@@ -80,7 +80,7 @@ def _view(write: models.Write, name: str) -> Json:
         actor["type"] = "rest_api"
     return {
         "id": write.id, "timestamp": times.micro(write.at_ns), "event": name, "status": "success",
-        "actor": actor, "metadata": {"path": write.path, "resourceIds": write.affected},
+        "actor": actor, "metadata": {"path": write.path, "resourceIds": ",".join(write.affected)},
     }  # fmt: skip
 
 

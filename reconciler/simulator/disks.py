@@ -183,7 +183,7 @@ def restore(call: Call) -> Reply:
     at_ns = _snapshots(world, disk).get(key)
     if at_ns is None:
         raise world.missing(key)
-    details = {"triggeredByUser": events.USER["email"], "snapshotCreatedAt": times.micro(at_ns)}
+    details = {"diskId": disk.id, "triggeredByUser": events.USER["email"], "snapshotCreatedAt": times.micro(at_ns)}
     events.emit(world, world.service(disk.service_id), "disk_snapshot_restored", details)
     return Reply(200, view(disk))
 

@@ -31,6 +31,8 @@ EDGE_CACHE = ("edge_cache_enabled", "edge_cache_disabled", "edge_cache_purged")
 LIST_ONLY = frozenset({
     "suspender_added", "suspender_removed", "initial_deploy_hook_started", "initial_deploy_hook_ended",
 })  # fmt: skip
+# Told to webhooks, and read by id, but not in the list of a service.
+UNLISTED = frozenset(EDGE_CACHE)
 WEBHOOK_TYPES = frozenset({
     *BUILD_AND_DEPLOY, *RUNTIME, *SCALE_AND_PLAN, *DISK, *RUNS, *KEY_VALUE, *POSTGRES, *EDGE_CACHE,
 })  # fmt: skip

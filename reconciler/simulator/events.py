@@ -4,7 +4,7 @@ Render API: the service list has a window of one hour by default; no event tells
 deletion or renames.
 """
 
-from reconciler.simulator import lists, models, times
+from reconciler.simulator import event_types, lists, models, times
 from reconciler.simulator.event_types import LIST_ONLY
 from reconciler.simulator.wire import Call, Json, Reply, Route
 from reconciler.simulator.world import World
@@ -93,6 +93,7 @@ def list_of(call: Call) -> Reply:
         (event.id, view(event))
         for event in found
         if event is not None and start <= event.at_ns <= end and (not wanted or event.type in wanted)
+        if event.type not in event_types.UNLISTED
     ]
     return lists.nested(call, items, "event")
 

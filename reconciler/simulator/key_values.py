@@ -167,7 +167,9 @@ def _list(call: Call, key: str) -> Reply:
     wanted = lists.Filters(call, models.KeyValue).one_of("region", lambda item: item.region).common()
 
     def show(item: models.KeyValue) -> Json:
-        return view(world, item) | {"dashboardUrl": f"https://dashboard.render.com/r/{item.id}"}
+        shown = view(world, item) | {"dashboardUrl": f"https://dashboard.render.com/r/{item.id}"}
+        shown.pop("maintenance", None)  # of one instance, not of the list
+        return shown
 
     return lists.page(call, world.key_values, key, show, wanted)
 

@@ -12,7 +12,9 @@ from reconciler.simulator.world import World
 SEND = ("all", "failure", "none", "default")
 PREVIEW = ("true", "false", "default")
 REGISTRIES = ("GITHUB", "GITLAB", "DOCKER", "GOOGLE_ARTIFACT", "AWS_ECR")
-PROVIDERS = ("BETTER_STACK", "GRAFANA", "DATADOG", "NEW_RELIC", "HONEYCOMB", "SIGNOZ", "GROUNDCOVER", "CUSTOM")
+PROVIDERS = (
+    "BETTER_STACK", "GRAFANA", "DATADOG", "NEW_RELIC", "HONEYCOMB", "SIGNOZ", "GROUNDCOVER", "LOGFIRE", "CUSTOM",
+)  # fmt: skip
 
 
 def keep(world: World, key: str, kind: str, owner_id: str, body: Json) -> models.Small:
@@ -189,11 +191,13 @@ def get_metrics_stream(call: Call) -> Reply:
 
 
 def put_metrics_stream(call: Call) -> Reply:
-    """Answer PUT /metrics-stream/{id}; the token is not shown again."""
+    """Answer PUT /metrics-stream/{id}: what is absent stays; the token is not shown again."""
     world, body = call.world, call.body()
     owner_id = world.accept_owner(call.params["id"])
-    provider = checks.choice(body, "provider", PROVIDERS)
-    content = {"ownerId": owner_id, "provider": provider, "url": checks.optional_text(body, "url") or ""}
+    known = world.smalls.get(f"set-{owner_id}-metrics")
+    old = known.body if known is not None else {}
+    provider = checks.choice(body, "provider", PROVIDERS, old.get("provider"))
+    content = {"ownerId": owner_id, "provider": provider, "url": checks.text(body, "url", old.get("url", ""))}
     return Reply(200, keep(world, f"set-{owner_id}-metrics", "metrics_stream", owner_id, content).body)
 
 
