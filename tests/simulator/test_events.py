@@ -147,24 +147,17 @@ def test_changes_of_a_service_are_told(sim: Simulator):
     sim.ok("PATCH", path, {"autoDeployTrigger": "checksPass"})
     sim.ok("PATCH", path, {"serviceDetails": {"plan": "standard"}})
     sim.ok("PATCH", path, {"serviceDetails": {"maintenanceMode": {"enabled": True, "uri": "https://a.example.com"}}})
-    sim.ok("PATCH", path, {"serviceDetails": {"cache": {"profile": "origin-controlled"}}})
-    sim.ok("POST", f"{path}/cache/purge")
-    sim.ok("PATCH", path, {"serviceDetails": {"cache": {"profile": "no-cache"}}})
     sim.ok("POST", f"{path}/scale", {"numInstances": 2})
     sim.ok("PUT", f"{path}/autoscaling", SCALING)
     sim.human("scale", "web", instances=3)
     sim.ok("DELETE", f"{path}/autoscaling")
     sim.ok("POST", f"{path}/restart")
-    manual = {"trigger": {"manual": True, "system": False, "user": USER}}
     expected = [
         ("auto_deploy_disabled", {"reason": "service updated", "fromTrigger": "commit"}),
         ("auto_deploy_enabled", {"newTrigger": "checksPass"}),
         ("plan_changed", {"from": "starter", "to": "standard"}),
         ("maintenance_mode_enabled", {"enabled": True}),
         ("maintenance_mode_uri_updated", {"fromUri": "", "toUri": "https://a.example.com"}),
-        ("edge_cache_enabled", manual),
-        ("edge_cache_purged", manual),
-        ("edge_cache_disabled", manual),
         ("instance_count_changed", {"fromInstances": 1, "toInstances": 2}),
         ("autoscaling_config_changed", {"toConfig": SCALING}),
         ("autoscaling_started", {"fromInstances": 1, "toInstances": 3}),
@@ -173,6 +166,20 @@ def test_changes_of_a_service_are_told(sim: Simulator):
         ("server_restarted", {"triggeredByUser": USER["email"]}),
     ]
     assert told(sim, service, *(kind for kind, _ in expected)) == expected
+
+
+def test_changes_of_the_edge_cache_are_told_to_webhooks_and_not_listed(sim: Simulator):
+    service = sim.service("web")
+    path = f"/services/{service['id']}"
+    sim.ok("PATCH", path, {"serviceDetails": {"cache": {"profile": "origin-controlled"}}})
+    sim.ok("POST", f"{path}/cache/purge")
+    sim.ok("PATCH", path, {"serviceDetails": {"cache": {"profile": "no-cache"}}})
+    types = ["edge_cache_enabled", "edge_cache_purged", "edge_cache_disabled"]
+    assert told(sim, service, *types) == []
+    known = [event.id for event in sim.app.world.events.rows.values() if event.type in types]
+    events = [sim.ok("GET", f"/events/{key}") for key in known]
+    manual = {"trigger": {"manual": True, "system": False, "user": USER}}
+    assert [(event["type"], event["details"]) for event in events] == [(kind, manual) for kind in types]
 
 
 def test_nothing_tells_of_names_variables_creation_and_deletion(sim: Simulator):
