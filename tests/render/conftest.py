@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -207,24 +207,14 @@ class Simulator:
         self.http.post(f"{self.root}/_sim/faults", json={"fault": fault, **more}).raise_for_status()
 
 
-@pytest.fixture(scope="session")
-def simulator_process() -> Iterator[Simulator]:
+@contextmanager
+def simulating(*more: str) -> Iterator[Simulator]:
+    """Run a simulator in a process of its own: the same seed and start tell the same story."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = [
-        "--port",
-        str(port),
-        "--frozen",
-        "--exit-with-parent",
-        "--seed",
-        "7",
-        "--owner-id",
-        OWNER,
-        "--start",
-        "2026-06-09T16:00:10Z",
-    ]
-    command = [sys.executable, "-m", "reconciler.simulator", *arguments]
+    arguments = ["--port", str(port), "--exit-with-parent", "--seed", "7", "--owner-id", OWNER]
+    command = [sys.executable, "-m", "reconciler.simulator", *arguments, "--start", "2026-06-09T16:00:10Z", *more]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=PROJECT) as process:
         simulator = Simulator(f"http://127.0.0.1:{port}", httpx.Client())
         deadline = time.monotonic() + 20
@@ -236,10 +226,18 @@ def simulator_process() -> Iterator[Simulator]:
                 assert process.poll() is None, "the simulator ended at once"
                 assert time.monotonic() < deadline, "the simulator did not come up"
                 time.sleep(0.05)
+        try:
+            yield simulator
+        finally:
+            simulator.http.close()
+            process.terminate()
+            process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[Simulator]:
+    with simulating("--frozen") as simulator:
         yield simulator
-        simulator.http.close()
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture
