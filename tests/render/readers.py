@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from reconciler.core.kinds import Kind
-from reconciler.render import normalise, wire
+from reconciler.render import events, normalise, wire
 from tests.render.recorded import ID, Pair
 
 SEEN = datetime(2026, 9, 1, tzinfo=UTC)
@@ -46,13 +46,32 @@ def connection(result):
     return attributes
 
 
-GROUP, WRITES = one(wire.EnvGroup, Kind.ENV_GROUP), "GET|POST|PATCH"
+def whole(model, kind, key=""):
+    """Read a list of objects, and normalise each as a kind."""
+    return lambda result: [observe(kind, item) for item, _ in result.items(model, key)]
+
+
+def events_of(result):
+    """Read events down to the phrase that they come to, and whether each is of a type we ask for."""
+    found = [item for item, _ in result.items(wire.ServiceEvent, "event")]
+    return [events.failure(found), *(item.id for item in found)]
+
+
+GROUP = one(wire.EnvGroup, Kind.ENV_GROUP)
+OBJECT = "GET|PATCH"
 READERS = [
+    (r"/owners", "GET", many(wire.Owner, "id", "owner")),
     (r"/services", "POST", lambda result: service(result.parse(wire.Created).service)),
     (r"/services", "GET", lambda result: [service(item) for item, _ in result.items(wire.Service, "service")]),
-    (rf"/services/{ID}", "GET|PATCH", lambda result: service(result.parse(wire.Service))),
+    (rf"/services/{ID}", OBJECT, lambda result: service(result.parse(wire.Service))),
     (r"/services/[^/]+/autoscaling", "PUT", lambda result: normalise.autoscaling(result.parse(wire.Autoscaling))),
     (r"/services/[^/]+/deploys", "POST", lambda result: normalise.deploy(result.parse(wire.Deploy))),
+    (
+        r"/services/[^/]+/deploys",
+        "GET",
+        lambda result: [normalise.deploy(item) for item, _ in result.items(wire.Deploy, "deploy")],
+    ),
+    (r"/services/[^/]+/events", "GET", events_of),
     (r"/services/[^/]+/env-vars", "GET|PUT", many(wire.EnvVar, "key", "envVar")),
     (r"/services/[^/]+/secret-files", "GET|PUT", many(wire.SecretFile, "name", "secretFile")),
     (r"/services/[^/]+/custom-domains", "GET", many(wire.CustomDomain, "name", "customDomain")),
@@ -62,16 +81,22 @@ READERS = [
     (r"/services/[^/]+/routes", "GET", many(wire.Route, "source", "route")),
     (r"/services/[^/]+/routes", "PUT", many(wire.Route, "source")),
     (rf"/disks(/{ID})?", "POST|PATCH", lambda result: normalise.disk_field(result.parse(wire.Disk))),
-    (rf"/postgres(/{ID})?", WRITES, one(wire.Postgres, Kind.POSTGRES)),
-    (rf"/(key-value|redis)(/{ID})?", WRITES, one(wire.KeyValue, Kind.KEY_VALUE)),
+    (r"/postgres", "GET", whole(wire.Postgres, Kind.POSTGRES, "postgres")),
+    (rf"/postgres(/{ID})?", f"{OBJECT}|POST", one(wire.Postgres, Kind.POSTGRES)),
+    (r"/key-value", "GET", whole(wire.KeyValue, Kind.KEY_VALUE, "keyValue")),
+    (rf"/(key-value|redis)(/{ID})?", f"{OBJECT}|POST", one(wire.KeyValue, Kind.KEY_VALUE)),
     (r"/(postgres|key-value|redis)/[^/]+/connection-info", "GET", connection),
-    (rf"/env-groups(/{ID})?", WRITES, GROUP),
+    (r"/env-groups", "GET", whole(wire.EnvGroup, Kind.ENV_GROUP)),
+    (rf"/env-groups(/{ID})?", f"{OBJECT}|POST", GROUP),
     (r"/env-groups/[^/]+/(env-vars|secret-files)/.*", "PUT", GROUP),
-    (rf"/projects(/{ID})?", WRITES, one(wire.Project, Kind.PROJECT)),
-    (rf"/environments(/{ID})?", WRITES, one(wire.Environment, Kind.ENVIRONMENT)),
+    (r"/projects", "GET", whole(wire.Project, Kind.PROJECT, "project")),
+    (rf"/projects(/{ID})?", f"{OBJECT}|POST", one(wire.Project, Kind.PROJECT)),
+    (r"/environments", "GET", whole(wire.Environment, Kind.ENVIRONMENT, "environment")),
+    (rf"/environments(/{ID})?", f"{OBJECT}|POST", one(wire.Environment, Kind.ENVIRONMENT)),
     (rf"/environments/{ID}/resources", "POST", one(wire.Environment, Kind.ENVIRONMENT)),
 ]
-NOT_OURS = r"/(logs|metrics-stream|notification-settings|webhooks|dedicated-ips)(/.*)?"
+NOT_READ = r"/(logs|metrics-stream|notification-settings|webhooks|dedicated-ips)(/.*)?|/env-groups/[^/]+/services/[^/]+"
+"""Calls we never make, and the linking of a group, of whose answer the client uses the status alone."""
 
 
 def service(parsed):
@@ -82,7 +107,7 @@ def service(parsed):
 
 def reader_of(pair: Pair):
     """Find what reads an answer; None for what is never read: calls we do not make, refusals, empty bodies."""
-    if re.fullmatch(NOT_OURS, pair.path) or not 200 <= pair.status < 300 or not pair.answer.strip():
+    if re.fullmatch(NOT_READ, pair.path) or not 200 <= pair.status < 300 or not pair.answer.strip():
         return None
     found = [
         reader
