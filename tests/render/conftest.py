@@ -22,6 +22,7 @@ from reconciler.render.clock import SimulatedClock
 
 KEY = "rnd_aVeryLongSecretApiKey0123456789"
 OWNER = "tea-cjnxpkdhshc73d12t9i0"
+START = "2026-06-09T16:00:10Z"
 NOW = datetime(2026, 6, 9, 16, 25, 30, tzinfo=UTC)
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -214,7 +215,7 @@ def simulating(*more: str) -> Iterator[Simulator]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     arguments = ["--port", str(port), "--exit-with-parent", "--seed", "7", "--owner-id", OWNER]
-    command = [sys.executable, "-m", "reconciler.simulator", *arguments, "--start", "2026-06-09T16:00:10Z", *more]
+    command = [sys.executable, "-m", "reconciler.simulator", *arguments, "--start", START, *more]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=PROJECT) as process:
         simulator = Simulator(f"http://127.0.0.1:{port}", httpx.Client())
         deadline = time.monotonic() + 20

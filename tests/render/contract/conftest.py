@@ -7,7 +7,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,11 @@ from reconciler.core.values import Sensitive
 from reconciler.render.calls import Hooks, Settings
 from reconciler.render.client import RenderClient
 from reconciler.render.clock import RenderClock
-from tests.render.conftest import KEY, OWNER, simulating
+from reconciler.simulator import times
+from reconciler.simulator.config import SimulatorConfig
+from tests.render.conftest import KEY, OWNER, START
 from tests.render.contract import cassettes, real, targets
+from tests.simulator.conftest import free_port, run
 
 RECORD, FOLDER = "RECONCILER_RECORD_CASSETTES", "RECONCILER_CASSETTES"
 PREFIX = "contract-"
@@ -70,9 +73,10 @@ async def played(path: Path) -> AsyncIterator[targets.Target]:
 
 @asynccontextmanager
 async def recorded(path: Path) -> AsyncIterator[targets.Target]:
-    """The simulator, freshly started and recorded."""
-    with simulating("--frozen") as simulator, cassettes.cassette(path, record=True):
-        async with live(simulator.url) as target:
+    """A simulator that starts for this cassette alone, so that what it makes up depends on nothing else."""
+    config = SimulatorConfig(port=free_port(), frozen=True, start_ns=times.parse(START), seed=7, owner_id=OWNER)
+    with contextmanager(run)(config) as simulator, cassettes.cassette(path, record=True):
+        async with live(f"{simulator.base}/v1") as target:
             yield target
 
 
@@ -96,7 +100,7 @@ def real_run() -> Iterator[real.Run]:
         run.clean()
 
 
-@pytest.fixture(params=["live", "cassette", "render"])
+@pytest.fixture(params=["live", "cassette", "account"])
 async def target(request: pytest.FixtureRequest) -> AsyncIterator[targets.Target]:
     """Where a test of the suite runs."""
     match request.param:
@@ -107,7 +111,7 @@ async def target(request: pytest.FixtureRequest) -> AsyncIterator[targets.Target
         case _:
             opened = request.getfixturevalue("real_run").target()
     kind = request.node.callspec.params.get("kind")
-    if request.param == "render" and kind not in {None, *real.KINDS}:
+    if request.param == "account" and kind not in {None, *real.KINDS}:
         pytest.skip(f"the cap of creates leaves no room for a {kind}: it goes the same ways as a web service")
     async with opened as target:
         yield target

@@ -192,6 +192,7 @@ def test_what_render_made_up_is_filtered_too():
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_recording_again_gives_the_same_cassettes(tmp_path):
     """They are what the simulator answers today, to the byte: nothing in them depends on when they were made."""
     environ = {**os.environ, conftest.RECORD: "1", conftest.FOLDER: str(tmp_path)}

@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import textwrap
 
-import httpx
 import pytest
 
 from reconciler.core.actions import Action, Verb
@@ -29,7 +27,7 @@ def account(simulator, *, max_creates=8):
 
 
 def truth(simulator):
-    return httpx.get(f"{simulator.root}/_sim/truth").raise_for_status().json()
+    return simulator.http.get(f"{simulator.root}/_sim/truth").raise_for_status().json()
 
 
 def names(simulator):
@@ -56,7 +54,7 @@ def foreign(simulator, *words):
     for word in words:
         body = {"name": word, "ownerId": OWNER, "envVars": []}
         headers = {"authorization": f"Bearer {KEY}"}
-        httpx.post(f"{simulator.url}/env-groups", headers=headers, json=body).raise_for_status()
+        simulator.http.post(f"{simulator.url}/env-groups", headers=headers, json=body).raise_for_status()
 
 
 @pytest.mark.parametrize(
@@ -206,15 +204,16 @@ def pytest_against(simulator, *arguments, cwd=PROJECT):
 
 
 BROKEN = """
-    import os, signal
+    import asyncio, os, signal
     import pytest
     from reconciler.core.kinds import Kind
 
-    @pytest.mark.parametrize("target", ["render"], indirect=True)
+    @pytest.mark.parametrize("target", ["account"], indirect=True)
     async def test_that_ends_in_the_middle(target):
         async with target.borrow(Kind.WEB):
             await target.create(Kind.PROJECT)
             {end}
+            await asyncio.sleep(60)
             raise AssertionError("went on")
 """
 CONFIG = "[tool.pytest.ini_options]\nasyncio_mode = 'auto'\nasyncio_default_fixture_loop_scope = 'function'\n"
@@ -223,7 +222,7 @@ CONFIG = "[tool.pytest.ini_options]\nasyncio_mode = 'auto'\nasyncio_default_fixt
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("end", "code"),
-    [("1 / 0", 1), ("os.kill(os.getpid(), signal.SIGINT)", signal.SIGINT)],
+    [("1 / 0", 1), ("os.kill(os.getpid(), signal.SIGINT)", 2)],
     ids=["a failure", "Ctrl-C"],
 )
 def test_a_run_that_ends_in_the_middle_leaves_nothing_behind(simulator, tmp_path, end, code):
@@ -242,7 +241,7 @@ def test_a_run_that_ends_in_the_middle_leaves_nothing_behind(simulator, tmp_path
 @pytest.mark.long
 def test_the_whole_suite_runs_against_an_account_within_the_cap():
     with simulating("--speed", "200") as simulator:
-        done = pytest_against(simulator, "-q", "-rs", "-k", "render", "tests/render/contract/test_contract.py")
+        done = pytest_against(simulator, "-q", "-rs", "-k", "account", "tests/render/contract/test_contract.py")
         assert done.returncode == 0, done.stdout + done.stderr
         assert " passed" in done.stdout
         told = truth(simulator)
