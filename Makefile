@@ -19,7 +19,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint style types contracts format bench replay psql audit lock clean
+.PHONY: help install run test check lint style types contracts format bench replay cassettes account psql audit lock clean
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,15 @@ bench: install ## the measurements, printed as tables (ARGS=...)
 
 replay: install ## the recorded traffic of Render against the simulator, over HTTP, as a table (ARGS="--recordings DIR")
 	@$(BIN)/python -m tests.simulator.replay $(ARGS)
+
+# Deleted first, so that none outlives its test. The same simulator gives the same files, to the byte.
+cassettes: install ## record the client's cassettes anew, from the simulator (ARGS=...)
+	rm -f tests/render/cassettes/*.yaml
+	RECONCILER_RECORD_CASSETTES=1 $(PYTEST) -n 0 -k cassette tests/render/contract/test_contract.py $(ARGS)
+
+account: install ## the client's contract against Render itself, with your key; at most 8 objects, all deleted again (ARGS=...)
+	@: "$${RECONCILER_CONTRACT_API_KEY:?is the API key to use}" "$${RECONCILER_CONTRACT_OWNER_ID:?is the workspace to use}"
+	$(PYTEST) -n 0 -k account --timeout 1800 tests/render/contract/test_contract.py $(ARGS)
 
 psql: install ## SQL on the database of `make run`; ROLE=signup for the other role (ARGS="-c 'SELECT 1'")
 	@exec $(BIN)/reconciler psql --role $(ROLE) $(ARGS)

@@ -65,7 +65,7 @@ def account_of(environ: Mapping[str, str]) -> Account | str:
     """Read who to run as from the environment; the reason why not, where it does not say."""
     missing = [name for name in (KEY, OWNER) if not environ.get(name)]
     if missing:
-        return f"runs against Render itself only when {' and '.join(missing)} say(s) as whom"
+        return f"runs against Render itself only with {' and '.join(missing)}"
     if environ.get("PYTEST_XDIST_WORKER"):
         return "runs against Render itself in one process only, which counts all creates: pytest -n 0"
     return Account(

@@ -41,6 +41,7 @@ IMAGE = {"runtime": "image", "imagePath": "docker.io/library/nginx:latest", "pla
 CREATES = {
     Kind.WEB: {
         **IMAGE, "numInstances": 1, "healthCheckPath": "/", "maxShutdownDelaySeconds": 60, "autoDeployTrigger": "off",
+        "previews": "off", "maintenanceMode": {"enabled": False, "uri": ""}, "renderSubdomainPolicy": "enabled",
     },
     Kind.PRIVATE: {
         "runtime": "docker", "repo": REPO, "branch": "main", "dockerContext": ".", "dockerfilePath": "./Dockerfile",
@@ -61,9 +62,13 @@ CREATES = {
     },
     Kind.POSTGRES: {
         "plan": "basic_256mb", "region": "oregon", "version": "16", "databaseName": "crm", "databaseUser": "crm",
-        "diskSizeGB": 15, "ipAllowList": [{"cidrBlock": "203.0.113.0/24", "description": "office"}],
+        "diskSizeGB": 15, "highAvailabilityEnabled": False, "diskAutoscalingEnabled": False,
+        "ipAllowList": [{"cidrBlock": "203.0.113.0/24", "description": "office"}],
     },
-    Kind.KEY_VALUE: {"plan": "starter", "region": "oregon", "maxmemoryPolicy": "noeviction", "ipAllowList": []},
+    Kind.KEY_VALUE: {
+        "plan": "starter", "region": "oregon", "maxmemoryPolicy": "noeviction", "persistenceMode": "snapshot",
+        "ipAllowList": [],
+    },
     Kind.ENV_GROUP: {},
     Kind.PROJECT: {"environment": "production", "networkIsolationEnabled": False, "protectedStatus": "unprotected"},
 }  # fmt: skip

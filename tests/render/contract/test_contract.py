@@ -44,7 +44,7 @@ def of_kinds(*kinds):
 
 ALL = of_kinds(*CREATES)
 DATASTORES = of_kinds(Kind.POSTGRES, Kind.KEY_VALUE)
-SLEEPERS = of_kinds(Kind.WEB, Kind.CRON, Kind.STATIC, Kind.POSTGRES, Kind.KEY_VALUE)
+SLEEPERS = of_kinds(Kind.WEB, Kind.PRIVATE, Kind.WORKER, Kind.CRON, Kind.STATIC, Kind.POSTGRES, Kind.KEY_VALUE)
 
 
 def texts(values):

@@ -60,9 +60,9 @@ def foreign(simulator, *words):
 @pytest.mark.parametrize(
     ("environ", "reason"),
     [
-        ({}, f"only when {real.KEY} and {real.OWNER} say"),
-        ({real.KEY: "k"}, f"only when {real.OWNER} say"),
-        ({real.OWNER: "o"}, f"only when {real.KEY} say"),
+        ({}, f"only with {real.KEY} and {real.OWNER}"),
+        ({real.KEY: "k"}, f"only with {real.OWNER}"),
+        ({real.OWNER: "o"}, f"only with {real.KEY}"),
         ({real.KEY: "k", real.OWNER: "o", "PYTEST_XDIST_WORKER": "gw0"}, "one process only"),
     ],
 )
