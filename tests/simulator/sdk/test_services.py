@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from render.public_api.api.deploys import create_deploy, list_deploys, retrieve_deploy
 from render.public_api.api.services import (
     autoscale_service,
     create_service,
     delete_autoscaling_config,
     delete_service,
+    get_env_vars_for_service,
     list_instances,
     list_services,
     preview_service,
@@ -19,6 +21,7 @@ from render.public_api.api.services import (
     retrieve_service_outbound_ips,
     scale_service,
     suspend_service,
+    update_env_vars_for_service,
     update_service,
 )
 from render.public_api.models import (
@@ -33,9 +36,11 @@ from render.public_api.models import (
     Cache,
     CacheProfile,
     CidrBlockAndDescription,
+    CreateDeployBody,
     CronJobDetails,
     CronJobDetailsPATCH,
     CronJobDetailsPOST,
+    DeployStatus,
     DockerDetailsPATCH,
     DockerDetailsPOST,
     EnvVarKeyValue,
@@ -87,7 +92,7 @@ class Kind:
     details: type
     holds: dict[str, Any] = field(default_factory=dict)
     held: dict[str, Any] = field(default_factory=dict)
-    runs: bool = True
+    scales: bool = True
 
 
 KINDS = [
@@ -120,11 +125,11 @@ KINDS = [
         ServiceType.BACKGROUND_WORKER,
         BackgroundWorkerDetailsPOST(
             runtime=ServiceRuntime.PYTHON, env_specific_details=commands(),
-            disk=ServiceDisk(name="data", mount_path="/var/data", size_gb=5),
+            num_instances=3,
         ),
         BackgroundWorkerDetailsPATCH(plan=PaidPlan.PRO, runtime=ServiceRuntime.GO),
         BackgroundWorkerDetails,
-        {"num_instances": 1, "runtime": ServiceRuntime.PYTHON},
+        {"num_instances": 3, "runtime": ServiceRuntime.PYTHON},
         {"plan": Plan.PRO, "runtime": ServiceRuntime.GO},
     ),
     Kind(
@@ -137,6 +142,7 @@ KINDS = [
         CronJobDetails,
         {"schedule": "*/10 * * * *"},
         {"schedule": "5 4 * * *", "plan": Plan.STANDARD},
+        scales=False,
     ),
     Kind(
         ServiceType.STATIC_SITE,
@@ -145,13 +151,31 @@ KINDS = [
         StaticSiteDetails,
         {"build_command": "make", "publish_path": "dist"},
         {"build_command": "make site", "publish_path": "dist"},
-        runs=False,
+        scales=False,
     ),
 ]  # fmt: skip
 
 
 def holds(details: Any, values: dict[str, Any]) -> bool:
     return all(getattr(details, name) == value for name, value in values.items())
+
+
+def runs_what_it_is_given(sdk: Sdk, key: str, *, scales: bool) -> None:
+    """Give a service variables, deploy it and scale it."""
+    sdk(update_env_vars_for_service, key, body=[EnvVarKeyValue("A", "1"), EnvVarKeyValue("B", "2")])
+    variables = sdk.pages(get_env_vars_for_service, "env_var", key, limit=1)
+    assert {item.key: item.value for item in variables} == {"A": "1", "B": "2"}
+    deploy = sdk(create_deploy, key, body=CreateDeployBody())
+    sdk.live()
+    assert sdk(retrieve_deploy, key, deploy.id).status is DeployStatus.LIVE
+    (newest,) = sdk(list_deploys, key, limit=1)
+    assert newest.deploy.id == deploy.id
+    if scales:
+        sdk(scale_service, key, body=ScaleServiceBody(4))
+        assert sdk(retrieve_service, key).service_details.num_instances == 4
+        assert len(sdk(list_instances, key)) == 4
+    else:
+        assert "scaling is not supported" in sdk.refused(400, scale_service, key, body=ScaleServiceBody(4))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.type.value for kind in KINDS])
@@ -185,6 +209,8 @@ def test_the_life_of_a_service(sdk: Sdk, kind: Kind):
     assert sdk(retrieve_service, service.id) == changed
     assert sdk(list_services, name=["one"]) == []
 
+    runs_what_it_is_given(sdk, service.id, scales=kind.scales)
+
     sdk(suspend_service, service.id)
     suspended = sdk(retrieve_service, service.id)
     assert (suspended.suspended, suspended.suspenders) == (SUSPENDED, [SuspenderType.USER])
@@ -198,6 +224,15 @@ def test_the_life_of_a_service(sdk: Sdk, kind: Kind):
     sdk.gone(retrieve_service, service.id)
     sdk.gone(delete_service, service.id)
     assert sdk(list_services) == []
+
+
+def test_a_service_is_created_with_its_disk_and_autoscaling(sdk: Sdk):
+    with_disk = sdk.service("disk", web_details(disk=ServiceDisk(name="data", mount_path="/var/data", size_gb=5)))
+    disk = with_disk.service_details.disk
+    assert disk.id.startswith("dsk-") and (disk.name, disk.mount_path, disk.size_gb) == ("data", "/var/data", 5)
+    percent = AutoscalingCriteriaPercentage(50, enabled=True)
+    wanted = AutoscalingConfig(min_=1, max_=3, criteria=AutoscalingCriteria(cpu=percent, memory=percent), enabled=True)
+    assert sdk.service("scaled", web_details(autoscaling=wanted)).service_details.autoscaling == wanted
 
 
 def test_services_come_in_pages_newest_first_and_are_filtered(sdk: Sdk):
