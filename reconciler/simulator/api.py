@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote
 
-from reconciler.simulator import corrupt, faults, limits, models, times
+from reconciler.simulator import corrupt, faults, limits, models, protection, times
 from reconciler.simulator.wire import ApiError, Bucket, Call, Reply, Route, Router
 from reconciler.simulator.world import World
 
@@ -120,6 +120,7 @@ class Api:
 
     def _run(self, route: Route, call: Call) -> Reply:
         try:
+            protection.check(call, route)
             reply = route.handler(call)
         except ApiError as error:
             return Reply(error.status, {"message": error.message})

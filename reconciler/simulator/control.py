@@ -60,7 +60,7 @@ class Control:
         finally:
             self._world.flush()
         if method != "GET":
-            self._world.save_clock(final=True)
+            self._world.save_clock()
         return 200, shown  # type: ignore[return-value]
 
     def _answer(self, method: str, path: str, query: Query, raw: bytes) -> object:

@@ -4,7 +4,7 @@ Render API: a webhook shows its secret; a set of addresses flaps between CREATIN
 before it is RUNNING (recorded: webhook/webhooks_resource, dedicatedip/dedicated_ip).
 """
 
-from reconciler.simulator import checks, events, lists, maintenance, metering, models, times
+from reconciler.simulator import checks, entitlements, events, lists, maintenance, metering, models, times
 from reconciler.simulator.event_types import WEBHOOK_TYPES
 from reconciler.simulator.plans import REGIONS
 from reconciler.simulator.smalls import drop, find
@@ -58,6 +58,7 @@ def post_hook(call: Call) -> Reply:
     world, body = call.world, call.body()
     owner_id = world.accept_owner(checks.text(body, "ownerId"))
     name = checks.text(body, "name")
+    entitlements.one_more_webhook(world)
     for required in ("enabled", "eventFilter"):
         if required not in body:
             raise invalid(f"{required} is required")

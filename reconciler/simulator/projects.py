@@ -5,13 +5,16 @@ does not check the id in its path; a project or environment that is not empty ca
 (recorded: project/project, keyvalue/keyvalue, postgres/postgres).
 """
 
-from reconciler.simulator import checks, lists, models, postgres, times
+from dataclasses import dataclass
+
+from reconciler.simulator import checks, entitlements, lists, models, postgres, times
 from reconciler.simulator.postgres import EVERYWHERE
 from reconciler.simulator.services import state
 from reconciler.simulator.wire import Call, Json, Reply, Route, conflict, gone, invalid
 from reconciler.simulator.world import World
 
 MEMBER_KEYS = {"dpg": "databasesIds", "red": "redisIds", "evg": "envGroupIds", "srv": "serviceIds", "crn": "serviceIds"}
+PROTECTION = ("protected", "unprotected")
 Member = models.Service | models.Postgres | models.KeyValue | models.Group
 
 
@@ -58,14 +61,36 @@ def _environment(call: Call) -> models.Environment:
     return environment
 
 
-def _make_environment(world: World, project: models.Project, given: Json) -> models.Environment:
-    now_ns = world.stamp_ns()
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an environment is asked to be."""
+
+    name: str
+    protected: str
+    isolated: bool
+    allow_list: list[Json]
+
+
+def _read(world: World, given: Json) -> Wanted:
+    """Read an environment from a request, before anything is made."""
     allowed = checks.allow_list(given) if given.get("ipAllowList") is not None else [dict(i) for i in EVERYWHERE]
+    wanted = Wanted(
+        checks.text(given, "name"),
+        checks.choice(given, "protectedStatus", PROTECTION, "unprotected"),
+        checks.flag(given, "networkIsolationEnabled"),
+        allowed,
+    )
+    entitlements.needs_pro(world, wanted.protected == "protected", "protectedStatus")
+    entitlements.needs_pro(world, wanted.isolated, "networkIsolationEnabled")
+    return wanted
+
+
+def _make_environment(world: World, project: models.Project, wanted: Wanted) -> models.Environment:
+    now_ns = world.stamp_ns()
     environment = models.Environment(
-        id=world.ids.new("evm", now_ns), name=checks.text(given, "name"), owner_id=project.owner_id,
-        project_id=project.id, created_ns=now_ns, updated_ns=now_ns,
-        protected=checks.choice(given, "protectedStatus", ("protected", "unprotected"), "unprotected"),
-        isolated=checks.flag(given, "networkIsolationEnabled"), allow_list=allowed,
+        id=world.ids.new("evm", now_ns), name=wanted.name, owner_id=project.owner_id, project_id=project.id,
+        created_ns=now_ns, updated_ns=now_ns, protected=wanted.protected, isolated=wanted.isolated,
+        allow_list=wanted.allow_list,
     )  # fmt: skip
     world.environments.add(environment)
     project.environment_ids.append(environment.id)
@@ -81,17 +106,16 @@ def post_project(call: Call) -> Reply:
     environments = checks.rows(body, "environments")
     if not environments:
         raise invalid("environments: at least one is required")
-    for given in environments:
-        checks.text(given, "name")
-        checks.choice(given, "protectedStatus", ("protected", "unprotected"), "unprotected")
+    entitlements.environments(world, len(environments))
+    wanted = [_read(world, given) for given in environments]
     postgres.check_unique(world, bool(world.projects.named(name)), name)
     now_ns = world.stamp_ns()
     project = models.Project(
         id=world.ids.new("prj", now_ns), name=name, owner_id=owner_id, created_ns=now_ns, updated_ns=now_ns
     )
     world.projects.add(project)
-    for given in environments:
-        _make_environment(world, project, given)
+    for one in wanted:
+        _make_environment(world, project, one)
     return Reply(201, project_view(world, project))
 
 
@@ -136,7 +160,9 @@ def post_environment(call: Call) -> Reply:
     project = world.projects.get(key)
     if project is None:
         raise world.missing(key)
-    return Reply(201, environment_view(world, _make_environment(world, project, body)))
+    wanted = _read(world, body)
+    entitlements.environments(world, len(project.environment_ids) + 1)
+    return Reply(201, environment_view(world, _make_environment(world, project, wanted)))
 
 
 def list_environments(call: Call) -> Reply:
@@ -163,8 +189,10 @@ def get_environment(call: Call) -> Reply:
 def patch_environment(call: Call) -> Reply:
     """Answer PATCH /environments/{id}."""
     world, environment, body = call.world, _environment(call), call.body()
-    protected = checks.choice(body, "protectedStatus", ("protected", "unprotected"), environment.protected)
+    protected = checks.choice(body, "protectedStatus", PROTECTION, environment.protected)
     isolated = checks.flag(body, "networkIsolationEnabled", environment.isolated)
+    entitlements.needs_pro(world, protected == "protected", "protectedStatus")
+    entitlements.needs_pro(world, isolated, "networkIsolationEnabled")
     allowed = checks.allow_list(body)
     world.environments.rename(environment, checks.text(body, "name", environment.name))
     environment.protected, environment.isolated = protected, isolated

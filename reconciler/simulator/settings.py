@@ -60,6 +60,8 @@ class Settings:
     plan_names: str = "sent"
     free_postgres_days: float = 30.0
     payment_missing: bool = False
+    # Keys, separated by commas, of people who are no admins: protected environments refuse them.
+    non_admin_keys: str = ""
     unfetchable_repo: str = ""
     events_readable_after_s: float = 0.0
     # Limits

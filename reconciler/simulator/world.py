@@ -52,6 +52,7 @@ class World:
         self._removed: dict[tuple[str, str], None] = {}
         self._due: list[tuple[int, int, str, str]] = []
         self._sequence = 0
+        self._saved_ns = 0
         self._make_tables()
         self.write_seq = int(start.get("write_seq", 0))
         self.requests: dict[str, int] = {}
@@ -186,10 +187,14 @@ class World:
     def flush(self) -> None:
         """Write what changed since the last time to the state file."""
         if not self._changed and not self._removed:
+            if self.clock.now_ns() > self._saved_ns:
+                self.save_clock()  # nobody is told a time that a restart would take back
             return
         if self.store is not None:
             changed = [(kind, key, thing) for (kind, key), thing in self._changed.items()]
-            self.store.save(changed, list(self._removed), {"world": self._note()})
+            note = self._note()
+            self.store.save(changed, list(self._removed), {"world": note})
+            self._saved_ns = note["now_ns"]
         self._changed.clear()
         self._removed.clear()
 
@@ -205,12 +210,14 @@ class World:
         """Write the time, a little ahead unless this is the end, so that it never runs backwards after a kill."""
         if self.store is None:
             return
+        note = self._note(0.0 if final else CLOCK_MARGIN_REAL_S)
         notes = {
-            "world": self._note(0.0 if final else CLOCK_MARGIN_REAL_S), "settings": self.settings.as_json(),
+            "world": note, "settings": self.settings.as_json(),
             "limits": self.limits.save(), "faults": self.faults.save(),
             "counts": {"requests": self.requests, "throttled": self.throttled},
         }  # fmt: skip
         self.store.save([], [], notes)
+        self._saved_ns = note["now_ns"]
 
     def load(self) -> None:
         """Take everything from the state file."""

@@ -1,12 +1,14 @@
 """The simulator as a process: state across kills, signals, the parent that goes."""
 
 import contextlib
+import http.client
 import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -193,3 +195,65 @@ def test_a_run_of_a_cron_job_costs_the_same_however_many_were_before_and_its_bil
         second.end(signal.SIGTERM)
     with contextlib.closing(sqlite3.connect(state)) as file:
         assert file.execute("SELECT count(*) FROM objects").fetchone() == (0,)
+
+
+def test_a_kill_in_the_middle_of_load_loses_nothing_that_was_answered(tmp_path: Path):
+    state = str(tmp_path / "state.db")
+    first = Process("--speed", "600", "--state", state)
+    first.call("PATCH", "/_sim/settings", {"limits_enabled": False})
+    acknowledged: dict[str, str] = {}
+    deleted: set[str] = set()
+    seen = [0.0]
+
+    def work(worker: int) -> None:
+        for number in range(1_000):
+            try:
+                name = f"w{worker}-{number}"
+                made = first.call("POST", "/v1/services", {**SERVICE, "name": name})["service"]
+                acknowledged[made["id"]] = name
+                if number % 3 == 0:
+                    first.call("DELETE", f"/v1/services/{made['id']}")
+                    deleted.add(made["id"])
+                seen[0] = max(seen[0], first.call("GET", "/_sim/clock")["epoch_s"])
+            except (OSError, http.client.HTTPException, ValueError):
+                return  # it is dead
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    while len(deleted) < 20:
+        time.sleep(0.01)
+    first.end(signal.SIGKILL)
+    for worker in workers:
+        worker.join()
+
+    second = Process("--speed", "600", "--state", state)
+    try:
+        assert second.call("GET", "/_sim/clock")["epoch_s"] >= seen[0]
+        truth = second.call("GET", "/_sim/truth")
+        found = {item["id"]: item["name"] for item in truth["services"]}
+        # All that was answered is there; of what was on its way (one call a worker) nobody can tell.
+        kept = {key: name for key, name in acknowledged.items() if key not in deleted}
+        missing = set(kept) - set(found)
+        assert len(missing) <= len(workers)  # a delete whose answer the kill cut off
+        writes = {key for write in truth["writes"] if write["method"] == "DELETE" for key in write["affected"]}
+        assert missing <= writes
+        assert not deleted & set(found)
+        newest = max(item["createdAt"] for item in truth["services"])
+        again = second.call("POST", "/v1/services", {**SERVICE, "name": "later"})["service"]
+        assert again["id"][4:] > max(key[4:] for key in found)
+        assert again["createdAt"] > newest[:19]
+    finally:
+        second.end(signal.SIGTERM)
+
+
+def test_ids_go_on_sorting_by_creation_within_a_second(tmp_path: Path):
+    """A frozen clock and restarts: machine, process and counter must not begin anew."""
+    state, ids = str(tmp_path / "state.db"), []
+    for number in range(6):
+        simulator = Process("--frozen", "--state", state, "--start", "2026-05-01T00:00:00Z")
+        made = simulator.call("POST", "/v1/services", {**SERVICE, "name": f"s{number}"})["service"]
+        listed = [item["service"]["id"] for item in simulator.call("GET", "/v1/services")]
+        ids.append(made["id"])
+        assert listed == ids[::-1] and ids == sorted(ids)
+        simulator.end(signal.SIGTERM)

@@ -6,7 +6,7 @@ private and static slugs take the plain name when it is free, workers and cron j
 
 import re
 
-from reconciler.simulator import checks, cron, deploys, disks, edge, events, metering, models
+from reconciler.simulator import checks, cron, deploys, disks, edge, entitlements, events, metering, models
 from reconciler.simulator.plans import SERVICE_TYPES
 from reconciler.simulator.services import details as details_of
 from reconciler.simulator.services import env
@@ -90,6 +90,7 @@ def create(call: Call) -> tuple[models.Service, models.Deploy]:
     owner_id = world.accept_owner(checks.text(body, "ownerId"))
     if world.settings.payment_missing:
         raise ApiError(402, "Payment information is required. Add a card in the dashboard.")
+    entitlements.one_more_service(world)
     given = checks.section(body, "serviceDetails")
     details = details_of.blank(kind, given)
     variables = env.variable_rows(world, checks.rows(body, "envVars"), [])
@@ -106,7 +107,7 @@ def create(call: Call) -> tuple[models.Service, models.Deploy]:
     service.auto_deploy_trigger = auto_deploy(body, "commit")
     environment = _environment(world, body)
     disk = disks.read(given["disk"]) if given.get("disk") else None
-    _take_scaling(service, given, with_disk=disk is not None)
+    _take_scaling(world, service, given, with_disk=disk is not None)
     if kind == "static_site":
         service.headers = [edge.header(world, item) for item in checks.rows(given, "headers")]
         service.routes = edge.numbered([edge.route(world, item) for item in checks.rows(given, "routes")])
@@ -138,11 +139,12 @@ def _take_source(world: World, service: models.Service, body: Json, given: Json)
     service.registry_credential_id = credential(world, commands)
 
 
-def _take_scaling(service: models.Service, given: Json, *, with_disk: bool) -> None:
+def _take_scaling(world: World, service: models.Service, given: Json, *, with_disk: bool) -> None:
     """Read autoscaling and refuse what does not go together."""
     details, kind = service.details, service.type
     if kind in details_of.SCALABLE and given.get("autoscaling"):
         details["autoscaling"] = details_of.autoscaling(checks.section(given, "autoscaling"))
+        entitlements.needs_pro(world, True, "autoscaling")
     free = details.get("plan") == "free"
     if free and (with_disk or details.get("autoscaling") or details["numInstances"] > 1):
         raise invalid("plan free allows one instance, no disk and no autoscaling")

@@ -3,7 +3,7 @@
 Render API: POST 201 with `deployId`; suspend, resume and scale 202 and empty; DELETE 204.
 """
 
-from reconciler.simulator import checks, deploys, events, lists, metering, models, plans, times
+from reconciler.simulator import checks, deploys, entitlements, events, lists, metering, models, plans, times
 from reconciler.simulator.services import change, create, state, view
 from reconciler.simulator.services import details as details_of
 from reconciler.simulator.wire import Bucket, Call, Reply, Route, accepted, gone, invalid
@@ -83,6 +83,7 @@ def put_autoscaling(call: Call) -> Reply:
     """Answer PUT /services/{id}/autoscaling with its echo."""
     service, world = _service(call), call.world
     wanted = details_of.autoscaling(call.body())
+    entitlements.needs_pro(world, True, "autoscaling")
     if service.type not in details_of.SCALABLE:
         raise invalid(f"autoscaling is not supported for {service.type}")
     if service.disk_id is not None or service.details.get("plan") == "free":
