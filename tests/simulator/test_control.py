@@ -5,8 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.simulator.config import SimulatorConfig
-from tests.simulator.conftest import OWNER, START_NS, Simulator, free_port, run
+from tests.simulator.conftest import OWNER, Simulator
 
 
 def test_health_says_who_answers(sim: Simulator):
