@@ -279,12 +279,12 @@ def _cursor_tail(cursor: object) -> str | None:
         tail = raw[CURSOR_HEAD:].decode()
     except (binascii.Error, UnicodeError):
         return None
-    return tail if len(raw) == CURSOR_BYTES and re.fullmatch("[0-9a-v]{16}", tail) else None
+    return tail if len(raw) == CURSOR_BYTES and re.fullmatch("[0-9a-v]{12,16}(-[a-z])?", tail) else None
 
 
 def _names_its_item(line: dict[str, Any]) -> bool:
     ids = [item["id"] for item in line.values() if isinstance(item, dict) and ID.fullmatch(str(item.get("id")))]
-    return all(ID.fullmatch(key)[1].endswith(str(_cursor_tail(line["cursor"]))) for key in ids)  # type: ignore[index]
+    return all(key.endswith(str(_cursor_tail(line["cursor"]))) for key in ids)
 
 
 def _slug(names: Names, recorded: str, live: str) -> bool:
