@@ -76,6 +76,9 @@ async def refresh(
         if row.absent_looks < LOOKS_TO_BE_GONE:
             await _refresh_one(ports, claim, result, row, unsure=component in unsure, deep=deep, alarmed=alarmed)
     for row in list(result.owned.values()):
+        if deep and _ended_badly(row):  # what failed is tried again, as status says it will be
+            result.put(replace(row, known=replace(row.known, dirty=True)))
+    for row in list(result.owned.values()):
         fresh = dated(row, ports.clock.now())
         if fresh is not row:
             result.put(fresh)
@@ -103,6 +106,13 @@ async def _refresh_one(
         failure = await _failure(ports, row)
         if failure != row.known.failure:
             result.put(replace(row, known=replace(row.known, failure=failure)))
+
+
+def _ended_badly(row: Owned) -> bool:
+    """Say whether a service's newest deploy failed or was cancelled, so that what it should bring does not run."""
+    deploy = row.known.deploy
+    ended = deploy is not None and deploy.state in (DeployState.FAILED, DeployState.CANCELED)
+    return ended and row.kind in SERVICES and not row.absent_looks
 
 
 def next_check(ports: Ports, rows: Iterable[Owned]) -> datetime | None:

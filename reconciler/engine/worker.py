@@ -17,8 +17,8 @@ from reconciler.ports import Brake, Claim, WakeClass
 SHARES = {WakeClass.USER: 6, WakeClass.RETRY: 2, WakeClass.SETTLE: 1, WakeClass.DRIFT: 1}
 """Out of ten claims; a class with nothing due yields its turn."""
 IDLE_MIN_S = 0.05
+DUTY_MIN_S = 0.2
 TRIM_EVERY_S = 60.0
-CLOCK_EVERY_S = 2.0
 LAST_WRITES_S = 1.0
 """A pass that has just released its lease needs so long at most to end; one that goes on has lost it."""
 
@@ -104,7 +104,12 @@ class Worker:
 
     def _idle_s(self) -> float:
         """Answer how long to wait before the queue is asked again: a poll is the truth, NOTIFY only a hint."""
-        return max(IDLE_MIN_S, min(self.ports.options.poll_s, 5.0 / max(1.0, self.ports.clock.speed())))
+        options = self.ports.options
+        return max(IDLE_MIN_S, min(options.poll_s, max(options.poll_s, 5.0) / max(1.0, self.ports.clock.speed())))
+
+    def _duty_s(self) -> float:
+        """Answer how long a duty rests before it looks whether it is due."""
+        return max(DUTY_MIN_S, self.ports.options.duty_s * min(1.0, 2.0 / max(1.0, self.ports.clock.speed())))
 
     async def _claim(self) -> None:
         if self._unreturned:
@@ -235,11 +240,11 @@ class Worker:
             self._wake.set()
         if not await self.sweeper.due():
             self.swept.set()
-        await self._pause(max(0.2, min(5.0, 10.0 / max(1.0, self.ports.clock.speed()))))
+        await self._pause(self._duty_s())
 
     async def _rollout(self) -> None:
         await rollout.advance(self.ports, self.owner)
-        await self._pause(max(0.2, min(5.0, 10.0 / max(1.0, self.ports.clock.speed()))))
+        await self._pause(self._duty_s())
 
     async def _trim(self) -> None:
         await self._pause(TRIM_EVERY_S)
@@ -248,7 +253,7 @@ class Worker:
 
     async def _tell_time(self) -> None:
         await self.ports.store.set_clock(self.ports.clock.now(), self.ports.clock.speed())
-        await self._pause(CLOCK_EVERY_S)
+        await self._pause(self.ports.options.clock_s)
 
     async def _drain(self) -> None:
         """Let passes end by themselves; what is still on the wire after that is settled by whoever comes next."""
