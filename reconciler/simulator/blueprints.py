@@ -10,13 +10,14 @@ from typing import Any
 
 import yaml
 
-from reconciler.simulator import checks, lists, models, smalls, times
+from reconciler.simulator import checks, lists, models, plans, smalls, times
 from reconciler.simulator.wire import Call, Json, Reply, Route, gone, invalid
 from reconciler.simulator.world import World
 
 SERVICE_TYPES = frozenset({"web", "pserv", "worker", "cron", "keyvalue", "redis", "static"})
 ROOT_KEYS = frozenset({"services", "databases", "envVarGroups", "projects", "ungrouped", "previews", "previewsEnabled",
                        "previewsExpireAfterDays", "version"})  # fmt: skip
+API_TYPES = {"web": "web_service", "pserv": "private_service", "worker": "background_worker", "cron": "cron_job"}
 LISTS = ("services", "databases", "envVarGroups")
 
 
@@ -193,7 +194,36 @@ def _check(prefix: str, part: Json, names: dict[str, list[str]], errors: list[Js
             elif name == "services" and item.get("type") not in SERVICE_TYPES:
                 errors.append(_error(f"invalid type {item.get('type')}", f"{path}.type", root))
             else:
-                names["keyValue" if item.get("type") in ("keyvalue", "redis") else name].append(str(item["name"]))
+                if not _check_words(item, path, name, errors, root):
+                    continue
+                names[_kind(item, name)].append(str(item["name"]))
+
+
+def _kind(item: Json, name: str) -> str:
+    return "keyValue" if name == "services" and item.get("type") in ("keyvalue", "redis") else name
+
+
+def _check_words(item: Json, path: str, name: str, errors: list[Json], root: yaml.Node) -> bool:
+    """Refuse plans and regions that do not exist; a Blueprint may write blanks and dashes for underscores."""
+    before = len(errors)
+    plan = item.get("plan")
+    if plan is not None and name != "envVarGroups" and not _is_plan(_kind(item, name), item, str(plan)):
+        errors.append(_error(f"invalid plan {plan}", f"{path}.plan", root))
+    region = item.get("region")
+    if region is not None and region not in plans.REGIONS:
+        errors.append(_error(f"invalid region {region}", f"{path}.region", root))
+    return len(errors) == before
+
+
+def _is_plan(kind: str, item: Json, plan: str) -> bool:
+    spelled = {plan, plan.replace(" ", "_"), plan.replace("-", "_")}
+    if kind == "keyValue":
+        known: tuple[str, ...] = (*plans.KEY_VALUE_PLANS, *plans.KEY_VALUE_SPEC_PLANS)
+    elif kind == "databases":
+        known = plans.POSTGRES_PLANS
+    else:
+        known = plans.PLANS_OF.get(API_TYPES.get(str(item.get("type")), ""), ())
+    return bool(spelled & set(known))
 
 
 def _error(text: str, path: str, node: yaml.Node) -> Json:

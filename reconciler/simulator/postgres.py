@@ -208,7 +208,7 @@ def patch(world: World, item: models.Postgres, body: Json) -> None:
         item.allow_list = allowed
     if body.get("parameterOverrides") is not None:
         item.overrides = overrides
-    if body.get("readReplicas") is not None:
+    if body.get("readReplicas") is not None or ("readReplicas" in body and world.settings.null_removes_replicas):
         _set_replicas(world, item, wanted)
     if "datadogAPIKey" in body:
         item.datadog = bool(body["datadogAPIKey"])

@@ -54,6 +54,8 @@ class Settings:
     postgres_connection_pool: bool = False
     # `null` for no commit, no allowed address, no rule, no member (recorded); off: what the schema promises instead.
     nulls_as_recorded: bool = True
+    # Whether PATCH with `readReplicas: null` removes them, as the Terraform provider relies on, or leaves them.
+    null_removes_replicas: bool = True
     postgres_disk_cooldown_s: float = 43_200.0
     generate_value_again: bool = True
     # How replies spell a plan that has two names: sent, old or new.

@@ -210,7 +210,8 @@ def delete_metrics_stream(call: Call) -> Reply:
 # Registry credentials
 
 
-def _credential_view(item: models.Small) -> Json:
+def credential_view(item: models.Small) -> Json:
+    """Show a registry credential; its token never."""
     return {"id": item.id, "name": item.name, **item.body, "updatedAt": times.micro(item.updated_ns)}
 
 
@@ -228,7 +229,7 @@ def post_credential(call: Call) -> Reply:
     item = models.Small(
         world.ids.new("rgc", now_ns), "registry", owner_id, now_ns, now_ns, name=name, body=content, secret=token
     )
-    return Reply(200, _credential_view(world.smalls.add(item)))
+    return Reply(200, credential_view(world.smalls.add(item)))
 
 
 def list_credentials(call: Call) -> Reply:
@@ -240,12 +241,12 @@ def list_credentials(call: Call) -> Reply:
         .one_of("username", lambda item: item.body["username"])
         .one_of("type", lambda item: item.body["registry"])
     )
-    return lists.bare(call, call.world.smalls, _credential_view, wanted)
+    return lists.bare(call, call.world.smalls, credential_view, wanted)
 
 
 def get_credential(call: Call) -> Reply:
     """Answer GET /registrycredentials/{id}."""
-    return Reply(200, _credential_view(find(call, call.params["id"], "registry", call.params["id"])))
+    return Reply(200, credential_view(find(call, call.params["id"], "registry", call.params["id"])))
 
 
 def patch_credential(call: Call) -> Reply:
@@ -258,7 +259,7 @@ def patch_credential(call: Call) -> Reply:
     item.body = {"registry": registry, "username": username}
     item.secret = checks.text(body, "authToken", item.secret)
     item.updated_ns = world.stamp_ns()
-    return Reply(200, _credential_view(item))
+    return Reply(200, credential_view(item))
 
 
 def delete_credential(call: Call) -> Reply:

@@ -83,14 +83,22 @@ def test_replicas_come_and_go_by_name(sim: Simulator):
     replica = sim.ok("GET", f"/postgres/{made['readReplicas'][0]['id']}")
     assert (replica["role"], replica["primaryPostgresID"]) == ("replica", made["id"])
     path = f"/postgres/{made['id']}"
-    kept = sim.ok("PATCH", path, {"readReplicas": None})
-    assert len(kept["readReplicas"]) == 1
+    assert len(sim.ok("PATCH", path, {})["readReplicas"]) == 1
     swapped = sim.ok("PATCH", path, {"readReplicas": [{"name": "r2"}]})
     assert [item["id"][-1] for item in swapped["readReplicas"]] == ["c"]
     assert len(sim.ok("GET", "/postgres")) == 2
     assert len(sim.ok("GET", "/postgres", includeReplicas="false")) == 1
     sim.ok("DELETE", path)
     assert sim.ok("GET", "/postgres") == []
+
+
+def test_null_replicas_are_none_or_as_they_were(sim: Simulator):
+    made = postgres(sim, readReplicas=[{"name": "r1"}])
+    path = f"/postgres/{made['id']}"
+    sim.set(null_removes_replicas=False)
+    assert len(sim.ok("PATCH", path, {"readReplicas": None})["readReplicas"]) == 1
+    sim.set(null_removes_replicas=True)
+    assert sim.ok("PATCH", path, {"readReplicas": None})["readReplicas"] == []
 
 
 def test_lists_leave_overrides_out(sim: Simulator):

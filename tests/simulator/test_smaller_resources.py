@@ -62,6 +62,32 @@ def test_a_registry_credential_is_made_with_200_and_hides_its_token(sim: Simulat
     sim.ok("DELETE", f"/registrycredentials/{made['id']}")
 
 
+def test_an_image_sent_without_a_credential_has_none(sim: Simulator):
+    body = {"registry": "DOCKER", "name": "r", "username": "u", "authToken": "t", "ownerId": OWNER}
+    made = sim.ok("POST", "/registrycredentials", body)
+    image = {"imagePath": "acme/x", "ownerId": "", "registryCredentialId": made["id"]}
+    service = sim.service("web", image=image)
+    path = f"/services/{service['id']}"
+    assert "registryCredential" in sim.ok("PATCH", path, {"serviceDetails": {"plan": "standard"}})
+    assert "registryCredential" not in sim.ok("PATCH", path, {"image": {"imagePath": "acme/x", "ownerId": OWNER}})
+    sim.ok("DELETE", f"/registrycredentials/{made['id']}")
+
+
+def test_a_docker_build_shows_its_credential_among_its_commands(sim: Simulator):
+    body = {"registry": "DOCKER", "name": "r", "username": "u", "authToken": "t", "ownerId": OWNER}
+    made = sim.ok("POST", "/registrycredentials", body)
+    commands = {"registryCredentialId": made["id"]}
+    given = {
+        "type": "web_service", "name": "web", "ownerId": OWNER, "repo": "https://github.com/acme/x",
+        "serviceDetails": {"runtime": "docker", "envSpecificDetails": commands},
+    }  # fmt: skip
+    service = sim.ok("POST", "/services", given)["service"]
+    assert service["serviceDetails"]["envSpecificDetails"]["registryCredential"] == made
+    switched = sim.ok("PATCH", f"/services/{service['id']}", {"serviceDetails": {"runtime": "node"}})
+    assert "registryCredential" not in switched
+    assert "registryCredential" not in switched["serviceDetails"]["envSpecificDetails"]
+
+
 def test_a_set_of_addresses_comes_up_in_its_own_way(sim: Simulator):
     body = {"name": "ips", "ownerId": OWNER, "region": "oregon"}
     made = sim.ok("POST", "/dedicated-ips", body)
@@ -103,7 +129,10 @@ def test_who_am_i_and_what_was_done(sim: Simulator):
     ("text", "valid"),
     [
         ("services:\n- {type: web, name: a, runtime: node}\ndatabases:\n- {name: d}\n", True),
+        ("services:\n- {type: web, name: a, plan: pro plus}\ndatabases:\n- {name: d, plan: pro-4gb}\n", True),
         ("services:\n- {type: lambda, name: a}\n", False),
+        ("services:\n- {type: web, name: a, plan: gigantic}\n", False),
+        ("services:\n- {type: web, name: a, region: mars}\n", False),
         ("services: [", False),
         ("- a\n", False),
         ("servises: []\n", False),

@@ -47,15 +47,23 @@ def _patch_source(world: World, draft: models.Service, body: Json, given: Json) 
     if body.get("rootDir") is not None:
         draft.root_dir = checks.optional_text(body, "rootDir") or ""
     if draft.details.get("runtime") == "image":
-        image = checks.section(body, "image")
-        if image.get("imagePath"):
-            draft.image_path = details_of.canonical_image(checks.text(image, "imagePath"))
-        if "registryCredentialId" in image:
-            draft.registry_credential_id = create.credential(world, image)
-        if draft.image_path is None:
-            raise invalid("image.imagePath is required for runtime image")
-        draft.repo = draft.branch = draft.build_filter = None
-        return
+        _patch_image(world, draft, checks.section(body, "image"))
+    else:
+        _patch_repository(world, draft, body, checks.section(given, "envSpecificDetails"))
+
+
+def _patch_image(world: World, draft: models.Service, image: Json) -> None:
+    """Take an image as a whole: one without a credential has none, as Render's Terraform provider relies on."""
+    if image.get("imagePath"):
+        draft.image_path = details_of.canonical_image(checks.text(image, "imagePath"))
+    if image:
+        draft.registry_credential_id = create.credential(world, image)
+    if draft.image_path is None:
+        raise invalid("image.imagePath is required for runtime image")
+    draft.repo = draft.branch = draft.build_filter = None
+
+
+def _patch_repository(world: World, draft: models.Service, body: Json, commands: Json) -> None:
     draft.image_path = None
     if body.get("repo"):
         draft.repo = create.check_repo(world, checks.text(body, "repo"))
@@ -64,8 +72,9 @@ def _patch_source(world: World, draft: models.Service, body: Json, given: Json) 
     draft.branch = checks.text(body, "branch", draft.branch or "main")
     if "buildFilter" in body:
         draft.build_filter = create.build_filter(body)
-    commands = checks.section(given, "envSpecificDetails")
-    if "registryCredentialId" in commands:
+    if draft.details.get("runtime") != "docker":
+        draft.registry_credential_id = None
+    elif "registryCredentialId" in commands:
         draft.registry_credential_id = create.credential(world, commands)
 
 

@@ -136,7 +136,8 @@ def _take_source(world: World, service: models.Service, body: Json, given: Json)
     service.branch = checks.text(body, "branch", "main")
     service.build_filter = build_filter(body)
     commands = checks.section(given, "envSpecificDetails")
-    service.registry_credential_id = credential(world, commands)
+    if service.details.get("runtime") == "docker":
+        service.registry_credential_id = credential(world, commands)
 
 
 def _take_scaling(world: World, service: models.Service, given: Json, *, with_disk: bool) -> None:

@@ -3,7 +3,7 @@
 Render API: no deploy or health state, no variables; what is unset is absent (recorded: webservice/web_service).
 """
 
-from reconciler.simulator import models, plans, times
+from reconciler.simulator import models, plans, smalls, times
 from reconciler.simulator.plans import SHORT_TYPES
 from reconciler.simulator.wire import Json
 from reconciler.simulator.world import World
@@ -57,6 +57,9 @@ def _details(world: World, service: models.Service) -> Json:
     details = dict(service.details)
     if "plan" in details:
         details["plan"] = plans.spelt(details["plan"], plans.COMPUTE_ALIASES, world.settings.plan_names)
+    credential = _docker_credential(world, service)
+    if credential is not None:
+        details["envSpecificDetails"] = {**details["envSpecificDetails"], "registryCredential": credential}
     disk = world.disks.get(service.disk_id) if service.disk_id else None
     if disk is not None:
         details["disk"] = {
@@ -72,6 +75,14 @@ def _details(world: World, service: models.Service) -> Json:
     if service.type == "cron_job" and service.last_run_ns:
         details["lastSuccessfulRunAt"] = times.micro(service.last_run_ns)
     return details
+
+
+def _docker_credential(world: World, service: models.Service) -> Json | None:
+    """Show the credential that a Docker build pulls with, where Render's own clients look for it."""
+    if service.details.get("runtime") != "docker" or not service.registry_credential_id:
+        return None
+    found = world.smalls.get(service.registry_credential_id)
+    return smalls.credential_view(found) if found is not None else None
 
 
 def url_of(service: models.Service) -> str | None:
