@@ -122,7 +122,7 @@ def test_images_and_dockerfiles_with_registry_credentials(sim: Simulator):
     details["envSpecificDetails"] = commands | {"registryCredentialId": credential["id"]}
     cron = create(sim, "cron_job", details, repo="https://github.com/render-examples/cron", branch="main")
     assert cron["registryCredential"] == named
-    assert cron["serviceDetails"]["envSpecificDetails"] == commands
+    assert cron["serviceDetails"]["envSpecificDetails"] == commands | {"registryCredential": credential}
     assert {"numInstances", "openPorts", "url", "sshAddress", "previews"}.isdisjoint(cron["serviceDetails"])
     renamed = sim.ok("PATCH", f"/registrycredentials/{credential['id']}", given | {"name": "hub2", "username": "you"})
     assert (renamed["name"], renamed["username"], "authToken" in renamed) == ("hub2", "you", False)
