@@ -6,19 +6,12 @@ errors with their place, and a plan.
 
 import email.parser
 import email.policy
-from typing import Any
 
 import yaml
 
-from reconciler.simulator import checks, lists, models, plans, smalls, times
+from reconciler.simulator import blueprint_check, checks, lists, models, smalls, times
 from reconciler.simulator.wire import Call, Json, Reply, Route, gone, invalid
 from reconciler.simulator.world import World
-
-SERVICE_TYPES = frozenset({"web", "pserv", "worker", "cron", "keyvalue", "redis", "static"})
-ROOT_KEYS = frozenset({"services", "databases", "envVarGroups", "projects", "ungrouped", "previews", "previewsEnabled",
-                       "previewsExpireAfterDays", "version"})  # fmt: skip
-API_TYPES = {"web": "web_service", "pserv": "private_service", "worker": "background_worker", "cron": "cron_job"}
-LISTS = ("services", "databases", "envVarGroups")
 
 
 def connect(world: World, given: Json) -> models.Small:
@@ -137,98 +130,20 @@ def _file(call: Call) -> str:
 
 def validate(call: Call) -> Reply:
     """Answer POST /blueprints/validate."""
-    text = _file(call)
-    errors: list[Json] = []
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        body = yaml.safe_load(text)
+        check = blueprint_check.examine(_file(call))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = {"line": mark.line + 1, "column": mark.column + 1} if mark is not None else {}
         return Reply(200, {"valid": False, "errors": [{"error": str(error), "path": "", **place}]})
-    if not isinstance(body, dict) or not isinstance(root, yaml.MappingNode):
-        return Reply(200, {"valid": False, "errors": [{"error": "must be a mapping", "path": "", "line": 1}]})
-    for key, _ in root.value:
-        if key.value not in ROOT_KEYS:
-            errors.append(_error(f"unknown field {key.value}", key.value, key))
-    names: dict[str, list[str]] = {name: [] for name in (*LISTS, "keyValue")}
-    for path, part in _parts(body):
-        _check(path, part, names, errors, root)
-    shown: Json = {"valid": not errors}
-    if errors:
-        shown["errors"] = errors
-    else:
-        shown["plan"] = {
-            "services": names["services"], "databases": names["databases"], "keyValue": names["keyValue"],
-            "envGroups": names["envVarGroups"], "totalActions": sum(len(found) for found in names.values()),
-        }  # fmt: skip
-    return Reply(200, shown)
-
-
-def _parts(body: Json) -> list[tuple[str, Json]]:
-    """List the root and every environment: each holds the same lists."""
-    found = [("", body)]
-    if isinstance(body.get("ungrouped"), dict):
-        found.append(("ungrouped.", body["ungrouped"]))
-    projects = body.get("projects")
-    for i, project in enumerate(projects if isinstance(projects, list) else []):
-        environments = project.get("environments") if isinstance(project, dict) else None
-        for j, environment in enumerate(environments if isinstance(environments, list) else []):
-            if isinstance(environment, dict):
-                found.append((f"projects[{i}].environments[{j}].", environment))
-    return found
-
-
-def _check(prefix: str, part: Json, names: dict[str, list[str]], errors: list[Json], root: yaml.Node) -> None:
-    for name in LISTS:
-        items = part.get(name)
-        if items is None:
-            continue
-        if not isinstance(items, list):
-            errors.append(_error("must be a list", f"{prefix}{name}", root))
-            continue
-        for index, item in enumerate(items):
-            path = f"{prefix}{name}[{index}]"
-            if not isinstance(item, dict) or not item.get("name"):
-                errors.append(_error("name is required", path, root))
-            elif name == "services" and item.get("type") not in SERVICE_TYPES:
-                errors.append(_error(f"invalid type {item.get('type')}", f"{path}.type", root))
-            else:
-                if not _check_words(item, path, name, errors, root):
-                    continue
-                names[_kind(item, name)].append(str(item["name"]))
-
-
-def _kind(item: Json, name: str) -> str:
-    return "keyValue" if name == "services" and item.get("type") in ("keyvalue", "redis") else name
-
-
-def _check_words(item: Json, path: str, name: str, errors: list[Json], root: yaml.Node) -> bool:
-    """Refuse plans and regions that do not exist; a Blueprint may write blanks and dashes for underscores."""
-    before = len(errors)
-    plan = item.get("plan")
-    if plan is not None and name != "envVarGroups" and not _is_plan(_kind(item, name), item, str(plan)):
-        errors.append(_error(f"invalid plan {plan}", f"{path}.plan", root))
-    region = item.get("region")
-    if region is not None and region not in plans.REGIONS:
-        errors.append(_error(f"invalid region {region}", f"{path}.region", root))
-    return len(errors) == before
-
-
-def _is_plan(kind: str, item: Json, plan: str) -> bool:
-    spelled = {plan, plan.replace(" ", "_"), plan.replace("-", "_")}
-    if kind == "keyValue":
-        known: tuple[str, ...] = (*plans.KEY_VALUE_PLANS, *plans.KEY_VALUE_SPEC_PLANS)
-    elif kind == "databases":
-        known = plans.POSTGRES_PLANS
-    else:
-        known = plans.PLANS_OF.get(API_TYPES.get(str(item.get("type")), ""), ())
-    return bool(spelled & set(known))
-
-
-def _error(text: str, path: str, node: yaml.Node) -> Json:
-    mark: Any = node.start_mark
-    return {"error": text, "path": path, "line": mark.line + 1, "column": mark.column + 1}
+    if check.errors:
+        return Reply(200, {"valid": False, "errors": check.errors})
+    names = check.names
+    plan: Json = {
+        "services": names["services"], "databases": names["databases"], "keyValue": names["keyValue"],
+        "envGroups": names["envVarGroups"], "totalActions": sum(len(found) for found in names.values()),
+    }  # fmt: skip
+    return Reply(200, {"valid": True, "plan": plan})
 
 
 ROUTES = [

@@ -95,7 +95,7 @@ def cancel(call: Call) -> Reply:
     deploy = find(world, service, call.params["deploy"])
     if service.type == "cron_job":
         raise invalid("deploys of cron jobs cannot be canceled")
-    if deploy.status not in deploys.OPEN:
+    if deploy.status not in deploys.IN_PROGRESS:
         raise invalid(f"deploy is not in progress: {deploy.status}")
     deploys.cancel(world, deploy)
     return Reply(200, view(world, deploy))

@@ -143,6 +143,8 @@ def patch(call: Call) -> Reply:
     name = checks.optional_text(body, "name") or disk.name
     mount = _mount(checks.optional_text(body, "mountPath") or disk.mount_path)
     size = checks.whole(body, "sizeGB", (1, MAX_GB), disk.size_gb)
+    if world.service(disk.service_id).suspenders:
+        raise invalid("the service of a disk must be active: it is suspended")
     resize(world, disk, size)
     if (name, mount) != (disk.name, disk.mount_path):
         world.disks.rename(disk, name)
@@ -162,7 +164,18 @@ def _snapshots(world: World, disk: models.Disk) -> dict[str, int]:
     day_ns = DAY_S * times.SECOND_NS
     newest_ns = world.now_ns() // day_ns * day_ns
     taken = (newest_ns - day * day_ns for day in range(SNAPSHOT_DAYS))
-    return {f"snap-{disk.id[4:]}-{at_ns // times.SECOND_NS}": at_ns for at_ns in taken if at_ns > disk.created_ns}
+    issued = world.now_ns() // times.SECOND_NS
+    return {
+        f"snap-{disk.id[4:]}-{at_ns // times.SECOND_NS}-{issued}": at_ns for at_ns in taken if at_ns > disk.created_ns
+    }
+
+
+def _snapshot_of(world: World, disk: models.Disk, key: str) -> int | None:
+    """Find the snapshot a key was given out for; a key ends after a day, its snapshot later."""
+    stem, _, issued = key.rpartition("-")
+    if not issued.isdecimal() or world.now_ns() >= (int(issued) + DAY_S) * times.SECOND_NS:
+        return None
+    return next((at_ns for known, at_ns in _snapshots(world, disk).items() if known.rpartition("-")[0] == stem), None)
 
 
 def snapshots(call: Call) -> Reply:
@@ -180,7 +193,7 @@ def restore(call: Call) -> Reply:
     """Answer POST /disks/{id}/snapshots/restore."""
     world, disk = call.world, _find(call)
     key = checks.text(call.body(), "snapshotKey")
-    at_ns = _snapshots(world, disk).get(key)
+    at_ns = _snapshot_of(world, disk, key)
     if at_ns is None:
         raise world.missing(key)
     details = {"diskId": disk.id, "triggeredByUser": events.USER["email"], "snapshotCreatedAt": times.micro(at_ns)}

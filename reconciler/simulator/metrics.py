@@ -66,6 +66,8 @@ def answer(call: Call, metric: str) -> Reply:
     """Answer GET /metrics/{metric}."""
     world = call.world
     subjects, (start, end) = _subjects(call), window(call)
+    if call.value("aggregationMethod") not in (None, "AVG", "MAX", "MIN"):
+        raise invalid("aggregationMethod must be AVG, MAX or MIN")
     step = HOUR_S * times.SECOND_NS if metric == "bandwidth" else _step(call, start, end)
     shown: list[Json] = []
     for item in subjects:

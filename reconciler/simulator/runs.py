@@ -9,6 +9,7 @@ from reconciler.simulator.wire import Bucket, Call, Json, Reply, Route, gone, in
 from reconciler.simulator.world import World
 
 ENDED = frozenset({"succeeded", "failed", "canceled", "successful", "unsuccessful"})
+MAX_CRON_RUN_S = 43_200.0
 WITH_JOBS = ("web_service", "private_service", "background_worker", "cron_job")
 
 
@@ -38,7 +39,8 @@ def advance(world: World, run: models.Run) -> None:
         run.due_ns = world.in_s(settings.job_run_s, after_ns=at_ns)
         world.schedule("run", run)
     else:
-        failed = service.broken == "crash"
+        endless = run.cron and settings.cron_run_s > MAX_CRON_RUN_S
+        failed = service.broken == "crash" or endless
         words = ("unsuccessful", "successful") if run.cron else ("failed", "succeeded")
         _end(world, service, run, words[0] if failed else words[1], at_ns)
     world.runs.touch(run)
@@ -83,7 +85,8 @@ def _running(world: World, service: models.Service) -> models.Run | None:
 def _start(world: World, service: models.Service, at_ns: int, by: str | None) -> models.Run:
     run = models.Run(
         id=world.ids.new("crr", at_ns), service_id=service.id, cron=True, status="pending", created_ns=at_ns,
-        started_ns=at_ns, triggered_by=by, due_ns=world.in_s(world.settings.cron_run_s, after_ns=at_ns),
+        started_ns=at_ns, triggered_by=by,
+        due_ns=world.in_s(min(world.settings.cron_run_s, MAX_CRON_RUN_S), after_ns=at_ns),
     )  # fmt: skip
     events.emit(world, service, "cron_job_run_started", {"cronJobRunId": run.id}, at_ns)
     return _add(world, run)

@@ -133,7 +133,7 @@ def put_log_override(call: Call) -> Reply:
     """Answer PUT /logs/streams/resource/{id}."""
     world, key, body = call.world, call.params["id"], call.body()
     resource = world.resource(key)
-    if resource is None:
+    if resource is None or isinstance(resource, models.Group):
         raise world.missing(key)
     setting = checks.choice(body, "setting", ("send", "drop"))
     endpoint = checks.optional_text(body, "endpoint") or ""

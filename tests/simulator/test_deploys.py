@@ -186,3 +186,13 @@ def test_a_stuck_deploy_ends_at_its_limit_or_never(sim: Simulator):
     assert status(sim, one) == "update_failed"
     sim.step(100_000)
     assert status(sim, two) == "update_in_progress"
+
+
+def test_a_queued_deploy_cannot_be_canceled(sim: Simulator):
+    service = sim.service("web")
+    sim.ok("POST", f"/services/{service['id']}/deploys", {})
+    queued, running = sim.deploys(service)
+    path = f"/services/{service['id']}/deploys"
+    assert "queued" in sim.refused(400, "POST", f"{path}/{queued['id']}/cancel")
+    assert sim.ok("POST", f"{path}/{running['id']}/cancel")["status"] == "canceled"
+    assert sim.deploys(service)[0]["status"] == "update_in_progress"

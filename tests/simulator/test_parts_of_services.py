@@ -2,7 +2,7 @@
 
 import re
 
-from tests.simulator.conftest import Simulator, at
+from tests.simulator.conftest import OWNER, Simulator, at
 
 
 def test_variables_are_replaced_as_a_whole(sim: Simulator):
@@ -181,3 +181,46 @@ def test_events_tell_what_happened_in_the_last_hour(sim: Simulator):
     sim.step(7_200)
     assert sim.ok("GET", path) == []
     assert len(sim.ok("GET", path, startTime=service["createdAt"], type="deploy_ended")) == 1
+
+
+def test_keys_of_snapshots_end_after_a_day(sim: Simulator):
+    service = sim.service("web", serviceDetails={"disk": {"name": "d", "mountPath": "/data"}})
+    disk = service["serviceDetails"]["disk"]["id"]
+    sim.step(3 * 86_400)
+    key = sim.ok("GET", f"/disks/{disk}/snapshots")[0]["snapshotKey"]
+    sim.step(86_390)
+    sim.ok("POST", f"/disks/{disk}/snapshots/restore", {"snapshotKey": key})
+    sim.step(10)
+    sim.refused(404, "POST", f"/disks/{disk}/snapshots/restore", {"snapshotKey": key})
+    again = sim.ok("GET", f"/disks/{disk}/snapshots")[-1]["snapshotKey"]
+    sim.ok("POST", f"/disks/{disk}/snapshots/restore", {"snapshotKey": again})
+
+
+def test_a_disk_of_a_suspended_service_stays_as_it_is(sim: Simulator):
+    service = sim.service("web", serviceDetails={"disk": {"name": "d", "mountPath": "/data"}})
+    sim.ok("POST", f"/services/{service['id']}/suspend")
+    disk = service["serviceDetails"]["disk"]["id"]
+    assert "suspended" in sim.refused(400, "PATCH", f"/disks/{disk}", {"sizeGB": 5})
+
+
+def test_a_run_of_a_cron_job_ends_after_twelve_hours(sim: Simulator):
+    sim.set(cron_run_s=50 * 3_600)
+    service = sim.service("endless", "cron_job", serviceDetails={"schedule": "0 0 1 1 *"})
+    run = sim.ok("POST", f"/cron-jobs/{service['id']}/runs")
+    assert run["status"] == "pending"
+    sim.step(12 * 3_600 + 1)
+    (ended,) = sim.ok("GET", f"/services/{service['id']}/events", type="cron_job_run_ended")
+    assert ended["event"]["details"]["status"] == "unsuccessful"
+
+
+def test_log_streams_are_for_what_writes_logs(sim: Simulator):
+    group = sim.ok("POST", "/env-groups", {"name": "g", "ownerId": OWNER, "envVars": []})
+    sim.refused(404, "PUT", f"/logs/streams/resource/{group['id']}", {"setting": "drop"})
+
+
+def test_metrics_are_averages_minima_or_maxima(sim: Simulator):
+    service = sim.service("web")
+    sim.ok("GET", "/metrics/cpu", resource=service["id"], aggregationMethod="MAX")
+    assert "aggregationMethod" in sim.refused(
+        400, "GET", "/metrics/cpu", resource=service["id"], aggregationMethod="SUM"
+    )
