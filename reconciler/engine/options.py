@@ -12,9 +12,10 @@ from reconciler.ports import Clock, Render, Resolver, Store, Telemetry
 class Options:
     """How the engine works. `_s` is seconds; which time they are of is said for each.
 
-    `lease_s`, `renew_s`, `request_timeout_s`, `poll_s`, `duty_s`, `clock_s`, `shutdown_s` are real; `grace_s`, `sweep_s`,
-    `deep_s` are world time. `poll_s` and `duty_s` are the longest pauses of the claim loop and of the other duties:
-    where the world runs faster than real time, they are shorter. `clock_s` is how often the database is told the time.
+    `lease_s`, `renew_s`, `request_timeout_s`, `poll_s`, `duty_s`, `clock_s`, `shutdown_s` are real; `grace_s`,
+    `sweep_s`, `deep_s` are world time. `poll_s` and `duty_s` are the longest pauses of the claim loop and of the other
+    duties: where the world runs faster than real time, they are shorter. `clock_s` is how often the database is
+    told the time.
     """
 
     workers: int = 8
