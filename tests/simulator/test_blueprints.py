@@ -18,6 +18,7 @@ services:
 - {type: keyvalue, name: cache, ipAllowList: []}
 databases:
 - {name: db, plan: basic-1gb}
+- {name: big, plan: pro-4gb}
 projects:
 - name: other
   environments:
@@ -39,8 +40,8 @@ def test_a_good_file_tells_what_it_would_make(sim: Simulator):
     assert answer.json() == {
         "valid": True,
         "plan": {
-            "services": ["shop", "nightly", "site"], "databases": ["db"], "keyValue": ["cache"],
-            "envGroups": ["shared"], "totalActions": 6,
+            "services": ["shop", "nightly", "site"], "databases": ["db", "big"], "keyValue": ["cache"],
+            "envGroups": ["shared"], "totalActions": 7,
         },
     }  # fmt: skip
 
@@ -63,6 +64,8 @@ def test_a_good_file_tells_what_it_would_make(sim: Simulator):
             "daily", "services[0].schedule", 5, 13,
         ),
         ("services:\n- {type: redis, name: a}", "ipAllowList", "services[0]", 2, 3),
+        ("databases:\n- {name: a, plan: gigantic}", "gigantic", "databases[0].plan", 2, 19),
+        ("services:\n- {type: keyvalue, name: a, plan: x, ipAllowList: []}", "plan x", "services[0].plan", 2, 35),
         ("databases:\n- name: a\n- name: a", "a is defined twice", "databases[1].name", 3, 9),
         (
             "services:\n- type: worker\n  name: a\n  runtime: go\n  envVars:\n"

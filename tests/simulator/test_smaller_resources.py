@@ -1,7 +1,5 @@
 """Notifications, streams, credentials, webhooks, addresses, maintenance, metrics, Blueprints."""
 
-import pytest
-
 from tests.simulator.conftest import OWNER, Simulator
 
 
@@ -123,29 +121,3 @@ def test_who_am_i_and_what_was_done(sim: Simulator):
     assert audit[0]["auditLog"]["event"] == "CreateServerEvent"
     assert sim.ok("GET", f"/owners/{owner}/members")[0]["role"] == "ADMIN"
     assert sim.ok("GET", "/blueprints") == []
-
-
-@pytest.mark.parametrize(
-    ("text", "valid"),
-    [
-        ("services:\n- {type: web, name: a, runtime: node}\ndatabases:\n- {name: d}\n", True),
-        ("services:\n- {type: web, name: a, plan: pro plus}\ndatabases:\n- {name: d, plan: pro-4gb}\n", True),
-        ("services:\n- {type: lambda, name: a}\n", False),
-        ("services:\n- {type: web, name: a, plan: gigantic}\n", False),
-        ("services:\n- {type: web, name: a, region: mars}\n", False),
-        ("services: [", False),
-        ("- a\n", False),
-        ("servises: []\n", False),
-    ],
-)
-def test_blueprints_are_validated(sim: Simulator, text, valid):
-    answer = sim.http.post(
-        "/v1/blueprints/validate", headers={"Authorization": "Bearer k"},
-        files={"file": ("render.yaml", text)}, data={"ownerId": OWNER},
-    )  # fmt: skip
-    assert answer.status_code == 200
-    assert answer.json()["valid"] is valid
-    if valid:
-        assert answer.json()["plan"]["totalActions"] == 2
-    else:
-        assert answer.json()["errors"][0]["error"]
