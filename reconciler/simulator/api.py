@@ -6,17 +6,20 @@ It knows nothing of sockets; faults that need one are handed back with the answe
 import json
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote
 
 from reconciler.simulator import corrupt, faults, limits, models, protection, times
-from reconciler.simulator.wire import ApiError, Bucket, Call, Reply, Route, Router
+from reconciler.simulator.wire import ApiError, Bucket, Call, Query, Reply, Route, Router
 from reconciler.simulator.world import World
 
 LOGGER = logging.getLogger(__name__)
 BEARER = "bearer "
-UNAUTHORIZED, MISSING, NO_METHOD, NOT_ACCEPTABLE, THROTTLED = 401, 404, 405, 406, 429
+REFUSED, UNAUTHORIZED, UNPAID, MISSING, NO_METHOD, NOT_ACCEPTABLE, THROTTLED = 400, 401, 402, 404, 405, 406, 429
 JSON_RANGES = frozenset({"application/json", "application/*", "*/*"})
+CHANGES = frozenset({"POST", "PUT", "PATCH"})
+UNPAID_WORDS = "This account is suspended: an invoice is unpaid. Add a card at https://dashboard.render.com/billing"
+SKEW_S = 600.0
 PREFIX = "/v1"
 
 
@@ -63,19 +66,39 @@ class Api:
             request.method = "GET"  # the server leaves the body out
         found = self.router.find(request.method, segments)
         bucket, subject = _bucket(request.method, found)
-        key = _key(request.headers)
-        verdict = self.world.limits.take(
-            key, bucket, subject, self.world.now_ns(), self.world.settings, halved=self.world.faults.limits_halved()
-        )
-        answer = self._answer(request, found, key, verdict)
-        answer.headers += self._common_headers(_told(answer, verdict))
+        key, occasion = _key(request.headers), self._occasion(request)
+        halved = bool(self.world.faults.on_call(occasion, "limits_halved"))
+        verdict = self.world.limits.take(key, bucket, subject, self.world.now_ns(), self.world.settings, halved=halved)
+        answer = self._answer(request, found, key, verdict, occasion)
+        skew_s = sum(rule.number("by_s", SKEW_S) for rule in self.world.faults.on_call(occasion, "clock_skew"))
+        answer.headers += self._common_headers(_told(answer, verdict), skew_s)
         counted = f"{request.method} {bucket.value} {answer.status}"
         self.world.requests[counted] = self.world.requests.get(counted, 0) + 1
         self.world.flush()
         return answer
 
+    def late(self, request: Request) -> faults.Rule | None:
+        """Find the rule that has a call wait before it is looked at."""
+        return next(iter(self.world.faults.on_call(self._occasion(request), "late_effect")), None)
+
+    def _occasion(self, request: Request) -> faults.Occasion:
+        """Show a call to the rules; what it is about is only looked for when one asks."""
+        return faults.Occasion(request.method, request.path, lambda: self._subject(request))
+
+    def _subject(self, request: Request) -> tuple[str, str]:
+        world, parts = self.world, _segments(request.path)
+        if len(parts) == 1:
+            return "", _name_in(request.raw) if request.method == "POST" else ""
+        item = world.resource(parts[1]) or world.projects.get(parts[1]) or world.environments.get(parts[1])
+        return parts[1], item.name if item is not None else ""
+
     def _answer(
-        self, request: Request, found: tuple[Route, dict[str, str]] | None, key: str, verdict: limits.Verdict
+        self,
+        request: Request,
+        found: tuple[Route, dict[str, str]] | None,
+        key: str,
+        verdict: limits.Verdict,
+        occasion: faults.Occasion,
     ) -> Answer:
         world = self.world
         if not key or (world.config.api_keys and key not in world.config.api_keys):
@@ -83,7 +106,11 @@ class Api:
         if not verdict.allowed:
             world.throttled += 1
             return _refusal(THROTTLED, "rate limit exceeded")
-        before = world.faults.on_call(request.method, request.path, faults.BEFORE)
+        query = parse_qs(request.query_string, keep_blank_values=True)
+        refusal = self._refused(request, query, occasion)
+        if refusal is not None:
+            return refusal
+        before = world.faults.on_call(occasion, *faults.BEFORE)
         injected = next((rule for rule in before if rule.fault == "status"), None)
         refused = injected if injected is not None and not injected.params.get("after") else None
         if refused is not None or any(rule.fault == "timeout_before" for rule in before):
@@ -94,7 +121,6 @@ class Api:
             return self._unroutable(request)
         if not _accepts_json(request.headers):
             return _refusal(NOT_ACCEPTABLE, "Accept must allow application/json")
-        query = parse_qs(request.query_string, keep_blank_values=True)
         call = Call(world, request.method, request.path, query, request.raw, key, request.headers, found[1])
         self.corruption.before(request.method, request.path)
         reply = self._run(found[0], call)
@@ -102,7 +128,7 @@ class Api:
             answer = _injected(injected)
             answer.rules = before
             return answer
-        after = world.faults.on_call(request.method, request.path, faults.AFTER)
+        after = world.faults.on_call(occasion, *faults.AFTER)
         body = self.corruption.spoil(call, reply, after)  # may change the status too
         answer = Answer(reply.status, list(reply.headers), body, before + after)
         if not reply.empty:
@@ -117,6 +143,15 @@ class Api:
         answer = _refusal(NO_METHOD, f"method not allowed: {request.method} {request.path}")
         answer.headers.append((b"allow", ", ".join(methods).encode()))
         return answer
+
+    def _refused(self, request: Request, query: Query, occasion: faults.Occasion) -> Answer | None:
+        """Refuse what a rule refuses on one condition: changes of a suspended account, pages behind an old cursor."""
+        if request.method in CHANGES:
+            for rule in self.world.faults.on_call(occasion, "billing_suspended"):
+                return _refusal(UNPAID, str(rule.params.get("message", UNPAID_WORDS)))
+        if any(query.get("cursor", [])) and self.world.faults.on_call(occasion, "cursor_expired"):
+            return _refusal(REFUSED, "invalid cursor: expired")
+        return None
 
     def _run(self, route: Route, call: Call) -> Reply:
         try:
@@ -154,11 +189,11 @@ class Api:
         )  # fmt: skip
         world.add_write(write)
 
-    def _common_headers(self, verdict: limits.Verdict | None) -> list[tuple[bytes, bytes]]:
+    def _common_headers(self, verdict: limits.Verdict | None, skew_s: float) -> list[tuple[bytes, bytes]]:
         self._requests += 1
         return [
             *(verdict.headers(self.world.settings.retry_after) if verdict is not None else ()),
-            (b"date", times.http_date(self.world.now_ns())),
+            (b"date", times.http_date(self.world.in_s(skew_s))),
             (b"render-request-id", b"simulator/%06d" % self._requests),
             (b"vary", b"Origin"),
             (b"x-content-type-options", b"nosniff"),
@@ -193,6 +228,15 @@ def _key(headers: dict[bytes, bytes]) -> str:
     return text[len(BEARER) :].strip() if text.lower().startswith(BEARER) else ""
 
 
+def _name_in(raw: bytes) -> str:
+    """Read the name that a create gives, if its body is readable at all."""
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return ""
+    return str(body.get("name", "")) if isinstance(body, dict) else ""
+
+
 def _refusal(status: int, message: str) -> Answer:
     body = json.dumps({"message": message}, separators=(",", ":")).encode() + b"\n"
     return Answer(status, [(b"content-type", b"application/json; charset=utf-8")], body)
@@ -205,9 +249,10 @@ def _told(answer: Answer, verdict: limits.Verdict) -> limits.Verdict | None:
         return verdict
     if rule.params.get("headers") is False:
         return None
+    reset_s = int(rule.number("ratelimit_reset", verdict.reset_s))
     if answer.status == THROTTLED:
-        return limits.Verdict(allowed=False, limit=verdict.limit, remaining=0, reset_s=verdict.reset_s)
-    return verdict
+        return limits.Verdict(allowed=False, limit=verdict.limit, remaining=0, reset_s=reset_s)
+    return replace(verdict, reset_s=reset_s)
 
 
 def _injected(rule: faults.Rule) -> Answer:

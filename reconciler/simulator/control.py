@@ -8,8 +8,9 @@ No key, no limits, this machine only. Bodies and answers are JSON; a refusal is 
     GET    /_sim/settings        every setting and its value
     PATCH  /_sim/settings        {name: value, ...} -> every setting
     GET    /_sim/faults          the fault rules
+    GET    /_sim/faults/known    every fault there is: {"fault", "params", "options"}
     POST   /_sim/faults          {fault, method?, path?, service?, probability?, count?, seed?, ...} -> the rule
-    DELETE /_sim/faults          drop all rules
+    DELETE /_sim/faults          drop all rules -> {"dropped"}; what they held is let go
     DELETE /_sim/faults/{id}     drop one
     POST   /_sim/human           {action, service, ...} -> {"action", "id", "affected"}; actions in human.py
     GET    /_sim/truth           everything that exists, writes (?since=SEQ), request counts
@@ -21,7 +22,7 @@ import os
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
-from reconciler.simulator import bill, human, times, truth
+from reconciler.simulator import bill, faults, human, standing, times, truth
 from reconciler.simulator.api import Api
 from reconciler.simulator.wire import ApiError, Json, Query, invalid, not_found, read_json, whole_number
 
@@ -42,8 +43,9 @@ class Control:
             ("GET", "/_sim/settings"): lambda _query, _body: self._world.settings.as_json(),
             ("PATCH", "/_sim/settings"): lambda _query, body: self._change_settings(body),
             ("GET", "/_sim/faults"): lambda _query, _body: [r.as_json() for r in self._world.faults.rules],
-            ("POST", "/_sim/faults"): lambda _query, body: self._world.faults.add(body).as_json(),
-            ("DELETE", "/_sim/faults"): lambda _query, _body: {"dropped": self._world.faults.drop()},
+            ("GET", "/_sim/faults/known"): lambda _query, _body: faults.known(),
+            ("POST", "/_sim/faults"): lambda _query, body: self._add_fault(body),
+            ("DELETE", "/_sim/faults"): lambda _query, _body: {"dropped": standing.drop(self._world)},
             ("POST", "/_sim/human"): lambda _query, body: human.act(self._api, body),
             ("GET", "/_sim/truth"): lambda query, _body: truth.tell(self._world, _number(query, "since")),
             ("GET", "/_sim/truth/bill"): lambda query, _body: bill.tell(self._world, query),
@@ -69,10 +71,13 @@ class Control:
             return route(query, _read(raw))
         if method == "DELETE" and path.startswith("/_sim/faults/"):
             rule_id = path.removeprefix("/_sim/faults/")
-            if not self._world.faults.drop(rule_id):
-                raise not_found(rule_id)
-            return {"dropped": 1}
+            return {"dropped": standing.drop(self._world, rule_id)}
         raise not_found(f"{method} {path}")
+
+    def _add_fault(self, body: Json) -> Json:
+        rule = self._world.faults.add(body)
+        standing.begin(self._world, rule)
+        return rule.as_json()
 
     def _health(self) -> Json:
         state = self._world.config.state

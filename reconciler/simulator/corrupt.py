@@ -14,6 +14,7 @@ from reconciler.simulator.world import World
 
 ENUMS = ("status", "plan", "type", "region", "suspended", "runtime", "trigger")
 DEFAULT_LAG_S = 10.0
+BACK_S = 3_600.0
 FIRST_ERROR = 300
 KEPT_VIEWS = 2_000
 
@@ -76,15 +77,28 @@ class Corruption:
             reply.body = _with_extras(body)
         elif rule.fault == "unknown_enum":
             reply.body = _with_unknown(body, str(rule.params.get("field", "")), str(rule.params.get("value", "")))
+        elif rule.fault == "wrong_schema":
+            reply.body = {"data": body, "meta": {"version": 2}}
+        elif rule.fault == "null_body":
+            reply.body = None
+        elif rule.fault == "updated_back":
+            reply.body = _with_earlier(body, times.seconds_ns(rule.number("by_s", BACK_S)))
         elif isinstance(body, list) and body:
-            chance = random.Random(f"{rule.seed}:{rule.rolled}")  # noqa: S311 - a repeatable die, not a secret
-            if rule.fault == "list_missing":
-                body.pop(chance.randrange(len(body)))
-            elif rule.fault == "list_duplicate":
-                body.append(chance.choice(body))
-            elif rule.fault == "list_lag":
-                lag_s = rule.number("lag_s", DEFAULT_LAG_S)
-                reply.body = [item for item in body if not self._is_younger(item, lag_s)]
+            self._spoil_list(reply, body, rule)
+
+    def _spoil_list(self, reply: Reply, body: list[Any], rule: faults.Rule) -> None:
+        chance = random.Random(f"{rule.seed}:{rule.rolled}")  # noqa: S311 - a repeatable die, not a secret
+        if rule.fault == "list_empty":
+            reply.body = []
+        elif rule.fault == "list_half":
+            reply.body = body[: len(body) // 2]
+        elif rule.fault == "list_lag":
+            lag_s = rule.number("lag_s", DEFAULT_LAG_S)
+            reply.body = [item for item in body if not self._is_younger(item, lag_s)]
+        elif rule.fault == "list_missing":
+            body.pop(chance.randrange(len(body)))
+        elif rule.fault == "list_duplicate":
+            body.append(chance.choice(body))
 
     def _is_younger(self, item: Json, seconds: float) -> bool:
         inner = next((value for value in item.values() if isinstance(value, dict) and "createdAt" in value), item)
@@ -99,6 +113,19 @@ def _with_extras(value: Any) -> Any:  # noqa: ANN401 - any JSON
         return spoilt
     if isinstance(value, list):
         return [_with_extras(part) for part in value]
+    return value
+
+
+def _with_earlier(value: Any, by_ns: int) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return {
+            name: times.micro(times.parse(part) - by_ns)
+            if name == "updatedAt" and isinstance(part, str)
+            else _with_earlier(part, by_ns)
+            for name, part in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_earlier(part, by_ns) for part in value]
     return value
 
 

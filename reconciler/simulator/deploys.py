@@ -159,6 +159,8 @@ def _apply_faults(world: World, service: models.Service, deploy: models.Deploy) 
         deploy.plan = deploy.plan[: deploy.plan.index(phase) + 1]
         deploy.timed_out_s = limits[str(phase[0])]
         phase[1] = FOREVER if stuck.params.get("forever") else deploy.timed_out_s
+        if phase[1] == FOREVER:
+            stuck.held.append(deploy.id)
         deploy.outcome = FAILED_PHASE[str(phase[0])]
         return
     if world.faults.on_lifecycle("build_failed", service.id, service.name) is not None:

@@ -33,6 +33,7 @@ from reconciler.simulator import (
     postgres,
     projects,
     pushes,
+    suspension,
 )
 from reconciler.simulator.api import Api
 from reconciler.simulator.services import change, env, state
@@ -41,7 +42,6 @@ from reconciler.simulator.world import World
 
 Subject = models.Service | models.Postgres | models.KeyValue | models.Group
 Action = Callable[[World, models.Service, Json], None]
-BILLING = "billing"
 SUSPENDERS = (
     "admin", "billing", "hipaa_enablement", "parent_service", "stuck_crashlooping", "unknown", "user",
 )  # fmt: skip
@@ -95,11 +95,7 @@ def _on_everything(api: Api, action: str, body: Json) -> Json:
     if found is None:
         raise invalid(f"action {action} is not possible on everything")
     world = api.world
-    subjects: list[Subject] = [
-        *world.services.rows.values(), *(item for item in world.postgres.rows.values() if item.primary_id is None),
-        *world.key_values.rows.values(),
-    ]  # fmt: skip
-    for subject in subjects:
+    for subject in suspension.everything(world):
         found(world, subject, body)
     return _remember(api, action, EVERYTHING)
 
@@ -124,23 +120,13 @@ def _suspender(body: Json) -> str:
 
 
 def _suspend(world: World, item: Subject, body: Json) -> None:
-    suspender = _suspender(body)
-    if isinstance(item, models.Service):
-        state.suspend(world, item, suspender)
-    elif isinstance(item, models.Postgres):
-        postgres.suspend(world, item, suspender)
-    elif isinstance(item, models.KeyValue):
-        key_values.suspend(world, item, suspender)
+    if not isinstance(item, models.Group):
+        suspension.suspend(world, item, _suspender(body))
 
 
 def _resume(world: World, item: Subject, body: Json) -> None:
-    suspender = _suspender(body)
-    if isinstance(item, models.Service):
-        state.resume(world, item, suspender)
-    elif isinstance(item, models.Postgres):
-        postgres.resume(world, item, suspender)
-    elif isinstance(item, models.KeyValue):
-        key_values.resume(world, item, suspender)
+    if not isinstance(item, models.Group):
+        suspension.resume(world, item, _suspender(body))
 
 
 def _delete(world: World, item: Subject, _body: Json) -> None:
@@ -198,8 +184,8 @@ def _disk_resize(world: World, item: Subject, body: Json) -> None:
 
 ON_ANY: dict[str, Callable[[World, Subject, Json], None]] = {
     "suspend": _suspend, "resume": _resume, "delete": _delete, "rename": _rename, "plan": _plan,
-    "billing-suspend": lambda world, item, _body: _suspend(world, item, {"suspender": BILLING}),
-    "billing-resume": lambda world, item, _body: _resume(world, item, {"suspender": BILLING}),
+    "billing-suspend": lambda world, item, _body: _suspend(world, item, {"suspender": suspension.BILLING}),
+    "billing-resume": lambda world, item, _body: _resume(world, item, {"suspender": suspension.BILLING}),
     "env-move": _move, "disk-resize": _disk_resize, "maintenance": _maintenance,
 }  # fmt: skip
 

@@ -36,8 +36,10 @@ def begin(world: World, item: models.Postgres, status: str, seconds: float) -> N
     """Put a database into a passing status."""
     item.status = status
     item.due_ns = world.in_s(seconds)
-    if status == "creating" and world.faults.on_lifecycle("postgres_stuck", item.id, item.name) is not None:
+    stuck = world.faults.on_lifecycle("postgres_stuck", item.id, item.name) if status == "creating" else None
+    if stuck is not None:
         item.due_ns = 0
+        stuck.held.append(item.id)
     world.postgres.touch(item)
     world.schedule("postgres", item)
 

@@ -30,6 +30,8 @@ TRANSPORT = "simulator.transport"
 TICK_REAL_S = 0.05
 SAVE_EVERY_TICKS = 4
 HOLD_REAL_S = 30.0
+HOLD_LOOK_REAL_S = 0.01
+SLOWEST_BYTES_PER_S = 0.001
 STOP_REAL_S = 1
 BACKLOG = 512
 LOOPBACK = ("127.", "::1", "testclient")
@@ -122,6 +124,9 @@ class App:
             request = api.Request(
                 scope["method"], path, scope["query_string"].decode("latin-1"), headers, await _body(receive)
             )
+            late = self.api.late(request)
+            if late is not None:
+                await self._hold_back(late)
             await self._deliver(self.api.handle(request), scope, receive, send)
         else:
             await _send_json(send, 404, {"message": f"not found: {path}"})
@@ -146,12 +151,23 @@ class App:
         if answer.status != NO_CONTENT:
             headers = [*headers, (b"content-length", str(len(answer.body)).encode())]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        slow = answer.rule("slow_body")
+        if slow is not None:
+            await _drip(answer.body, slow.number("bytes_per_s", 1.0), receive, send)
+            return
         if answer.rule("reset") is not None:
             half = answer.body[: len(answer.body) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
             await _cut(scope, receive, reset=True)
             return
         await send({"type": "http.response.body", "body": answer.body})
+
+    async def _hold_back(self, rule: Rule) -> None:
+        """Make a call wait before it is looked at; a frozen clock is not stepped, others move it."""
+        await asyncio.sleep(rule.number("latency_s", 0.0))
+        until_ns = self.world.in_s(rule.number("sim_latency_s", 0.0))
+        while self.world.now_ns() < until_ns:  # noqa: ASYNC110 - time itself raises no event
+            await asyncio.sleep(HOLD_LOOK_REAL_S)
 
     async def _delay(self, rule: Rule | None) -> None:
         """Make an answer wait, in real seconds or until the simulated clock has moved."""
@@ -179,6 +195,20 @@ async def _send_json(send: Send, status: int, shown: Json | list[Json]) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _drip(body: bytes, bytes_per_s: float, receive: Receive, send: Send) -> None:
+    """Send a body byte by byte, until its end or until the other side has had enough."""
+    left = asyncio.ensure_future(receive())  # the request was read: all that can come is the end of the connection
+    try:
+        for at in range(len(body)):
+            await send({"type": "http.response.body", "body": body[at : at + 1], "more_body": True})
+            done, _ = await asyncio.wait({left}, timeout=1.0 / max(bytes_per_s, SLOWEST_BYTES_PER_S))
+            if done:
+                return
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        left.cancel()
 
 
 async def _cut(scope: Scope, receive: Receive, *, reset: bool) -> None:

@@ -186,6 +186,8 @@ class World:
 
     def flush(self) -> None:
         """Write what changed since the last time to the state file."""
+        if self.faults.moved:
+            self.save_clock()  # a die that was rolled stays so, whatever happens next
         if not self._changed and not self._removed:
             if self.clock.now_ns() > self._saved_ns:
                 self.save_clock()  # nobody is told a time that a restart would take back

@@ -62,6 +62,33 @@ def test_faults_are_added_listed_and_dropped(at: str, cli: Cli):
     assert cli("simulate", "fault", "--drop", "flt-99").code == 4
 
 
+def test_every_option_of_a_rule_works_from_the_shell(at: str, cli: Cli):
+    def ask(path: str) -> int:
+        return httpx.get(f"{at}/v1{path}", headers={"Authorization": "Bearer k"}, timeout=5).status_code
+
+    service = json.loads(cli("simulate", "truth", "-o", "json").out)["services"][0]["id"]
+    words = ["method=GET", "path=/v1/services", "service=backend-.*", "probability=0.5", "count=2", "seed=4"]
+    assert cli("simulate", "fault", "status", "status=503", *words).code == 0
+    rule = json.loads(cli("simulate", "fault", "-o", "json").out)["items"][0]
+    assert (rule["method"], rule["path"], rule["service"]) == ("GET", "/v1/services", "backend-.*")
+    assert (rule["probability"], rule["count"], rule["seed"], rule["params"]) == (0.5, 2, 4, {"status": 503})
+    asked = [ask(f"/services/{service}") for _ in range(20)]
+    assert asked.count(503) == 2 and asked[-1] == 200
+    assert ask("/services") == 200, "a list is about no service"
+    assert cli("simulate", "fault", "status", "path=(").code == 1
+    assert cli("simulate", "fault", "latency", "latencys=3").err == "error: latency has no latencys; it takes " + (
+        "latency_s, sim_latency_s\n"
+    )
+
+
+def test_the_known_faults_are_listed(at: str, cli: Cli):
+    known = json.loads(cli("simulate", "fault", "--known", "-o", "json").out)["items"]
+    assert {"billing_suspended", "latency", "postgres_stuck"} <= {one["fault"] for one in known}
+    table = cli("simulate", "fault", "--known")
+    assert table.lines[0].split() == ["FAULT", "PARAMETERS", "OPTIONS"] and len(table.lines) == len(known) + 1
+    assert any(line.startswith("reset ") and " method, path, service" in line for line in table.lines)
+
+
 def test_settings_and_the_bill_can_be_asked_for(at: str, cli: Cli):
     assert "build_docker_s: 7.0" in cli("simulate", "settings", "build_docker_s=7").out
     assert cli("simulate", "settings", "nonsense=7").code == 1

@@ -118,8 +118,11 @@ def clock(
     "fault",
     epilog=root.examples(
         "reconciler simulate fault                                          # the rules in force",
+        "reconciler simulate fault --known                                  # every fault there is",
         "reconciler simulate fault timeout_after method=POST path=/services count=1",
         "reconciler simulate fault status status=503 probability=0.1",
+        "reconciler simulate fault latency method=PATCH service=backend-.* sim_latency_s=13 seed=4",
+        "reconciler simulate fault billing_suspended",
         "reconciler simulate fault --drop flt-1",
         "reconciler simulate fault --clear",
     ),
@@ -129,10 +132,13 @@ def fault(
     pairs: Pairs = None,
     drop: Annotated[str, typer.Option("--drop", metavar="ID", help="Take one rule away.", show_default=False)] = "",
     clear: Annotated[bool, typer.Option("--clear", help="Take all rules away.")] = False,
+    known: Annotated[bool, typer.Option("--known", help="List every fault and what it takes.")] = False,
     form: root.Output = Format.TABLE,
 ) -> None:
     """Break things: delays, lost answers, error statuses, failing builds, incomplete lists."""
-    if drop or clear:
+    if known:
+        _list_known(_ask("GET", "/_sim/faults/known"), form)
+    elif drop or clear:
         answer = _ask("DELETE", f"/_sim/faults/{drop}" if drop else "/_sim/faults")
         output.line(f"{_text(answer, 'dropped')} dropped")
     elif name:
@@ -140,6 +146,20 @@ def fault(
         output.line(f"{_text(answer, 'id')} {name}: in force")
     else:
         _list_faults(_ask("GET", "/_sim/faults"), form)
+
+
+def _list_known(answer: Json, form: Format) -> None:
+    known = [one for one in answer if isinstance(one, dict)] if isinstance(answer, list) else []
+    output.show(
+        Listing(
+            what="faults",
+            columns=(Column("FAULT"), Column("PARAMETERS"), Column("OPTIONS")),
+            rows=[[_text(one, "fault"), _words(one, "params"), _words(one, "options")] for one in known],
+            documents=list(known),
+            names=[f"fault/{_text(one, 'fault')}" for one in known],
+        ),
+        form,
+    )
 
 
 def _list_faults(answer: Json, form: Format) -> None:
@@ -234,6 +254,11 @@ def _printed(answer: Json, form: Format) -> bool:
 
 def _text(answer: Json, field: str) -> str:
     return str(answer.get(field, "-")) if isinstance(answer, dict) else "-"
+
+
+def _words(answer: dict[str, Json], field: str) -> str:
+    words = answer.get(field)
+    return ", ".join(str(word) for word in words) if isinstance(words, list) and words else "-"
 
 
 def _ask(method: str, path: str, body: dict[str, Json] | None = None) -> Json:
