@@ -86,12 +86,13 @@ class Result:
         return self._validate(model, self.json())
 
     def items(self, model: type[M], key: str = "") -> list[tuple[M, str]]:
-        """Read the body as a list of objects with their cursors; null is an empty list.
+        """Read the body as a list of objects with their cursors; a change may answer null for an empty list.
 
+        A read may not: no empty list was ever seen to be null, and what a list lacks is held to be absent.
         With a key each object is wrapped as {key: ..., "cursor": ...}; without, the list is bare (Render API 1.3).
         """
         body = self.json()
-        if body is None:
+        if body is None and failures.is_write(self.method):
             return []
         if not isinstance(body, list):
             raise failures.unreadable(self.answer, self.method, self.what, "a list was expected")

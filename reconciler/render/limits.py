@@ -1,7 +1,9 @@
 """Says which rate limit a call counts in and what an answer's headers tell of it; it sends nothing.
 
 Render API 2: fixed windows aligned to the UTC clock; `Ratelimit-Reset` is whole seconds until the window ends,
-floored; `Date` is floored too; a header may come twice (`499,499`), then the smallest remaining counts.
+floored; `Date` is floored too; a header may come twice (`499,499`), then the smallest remaining counts. Render's own
+documentation calls the reset an epoch second, so that is read as well. No window is longer than an hour: what says
+otherwise is not believed, or a slip of theirs would stop a class of calls for years.
 """
 
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from reconciler.core.kinds import Bucket
 from reconciler.ports import Limits
 
 MINUTE_S = 60
+LONGEST_S = 3600
 EDGE_S = 5
 """How far `Date` + reset may lie from a full minute and still mean that minute: two floors and some delay."""
 CREATES = frozenset({"services", "postgres", "key-value", "redis"})
@@ -42,7 +45,11 @@ def bucket_of(method: str, path: str) -> tuple[Bucket, str]:
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
     """Read the `Date` header, UTC; None when it is missing or unreadable."""
-    text = headers.get("date", "")
+    return _moment(headers.get("date", ""))
+
+
+def _moment(text: str) -> datetime | None:
+    """Read a time as HTTP writes it."""
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError):
@@ -64,6 +71,10 @@ def limits_of(headers: Mapping[str, str], now: datetime) -> Limits | None:
         return None
     remaining, limit, reset_s = min(rows)
     date = date_of(headers) or now.astimezone(UTC)
+    if reset_s > LONGEST_S:
+        reset_s -= int(date.timestamp())  # an epoch second, or nonsense
+    if not 0 <= reset_s <= LONGEST_S:
+        return None
     return Limits(limit=limit, remaining=max(0, remaining), resets_at=window_end(date, reset_s), date=date)
 
 
@@ -84,13 +95,20 @@ def next_minute(moment: datetime) -> datetime:
 def throttled_until(headers: Mapping[str, str], now: datetime) -> datetime:
     """Answer when a refused (429) call may be tried again: the window's end, or later if Retry-After says so.
 
-    Without limit headers it is the end of the present minute: the shortest window there is.
+    Without limit headers it is the end of the present minute: the shortest window there is. It is an hour at most.
     """
     date = date_of(headers) or now.astimezone(UTC)
     limits = limits_of(headers, now)
     until = limits.resets_at if limits else next_minute(date)
-    waits = _numbers(headers.get("retry-after", ""))
-    return max(until, date + timedelta(seconds=max(waits))) if waits else until
+    return max(until, min(_told(headers.get("retry-after", ""), date), date + timedelta(seconds=LONGEST_S)))
+
+
+def _told(text: str, date: datetime) -> datetime:
+    """Read `Retry-After`: seconds, or a time as HTTP writes it; what is neither asks for no wait."""
+    waits = _numbers(text)
+    if waits:
+        return date + timedelta(seconds=min(LONGEST_S, max(waits)))
+    return _moment(text) or date
 
 
 def _numbers(text: str) -> list[int]:

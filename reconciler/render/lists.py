@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from reconciler.core.errors import Unavailable
+from reconciler.core.errors import Refused, Unavailable
 from reconciler.render.calls import Calls
 
 PAGE = 100
@@ -25,7 +25,7 @@ async def by_cursor(
     found: list[M] = []
     cursors: set[str] = set()
     while True:
-        page = (await calls.read(where, asked)).items(model, key)
+        page = await _page(calls, where, asked, model, key)
         found.extend(item for item, _ in page)
         if len(page) < PAGE:
             return found
@@ -34,6 +34,17 @@ async def by_cursor(
             raise _endless(where)
         cursors.add(cursor)
         asked["cursor"] = cursor
+
+
+async def _page(calls: Calls, where: str, asked: Mapping[str, str], model: type[M], key: str) -> list[tuple[M, str]]:
+    """Read one page. Behind a cursor a refusal is the cursor's: it has expired, and the list must be read anew."""
+    try:
+        return (await calls.read(where, asked)).items(model, key)
+    except Refused as error:
+        if "cursor" not in asked:
+            raise
+        message = f"the list {where} broke off between two pages: {error.message}"
+        raise Unavailable(message, status=error.status, request_id=error.request_id) from error
 
 
 async def by_time(

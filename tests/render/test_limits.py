@@ -48,6 +48,18 @@ def test_unreadable_headers_count_as_missing(bad):
     assert limits.limits_of(headers("Wed, 29 May 2024 19:37:35 GMT", remaining=bad), NOW) is None
 
 
+@pytest.mark.parametrize("reset", ["3601", "86400", "9" * 30, "1717011454"])
+def test_a_window_longer_than_any_counts_as_not_told(reset):
+    assert limits.limits_of(headers("Wed, 29 May 2024 19:37:35 GMT", reset=reset), NOW) is None
+
+
+def test_a_reset_may_be_an_epoch_second():
+    date = datetime(2024, 5, 29, 19, 37, 35, tzinfo=UTC)
+    told = headers("Wed, 29 May 2024 19:37:35 GMT", reset=str(int(date.timestamp()) + 24))
+    found = limits.limits_of(told, NOW)
+    assert found is not None and found.resets_at == datetime(2024, 5, 29, 19, 38, tzinfo=UTC)
+
+
 def test_missing_date_is_the_clock():
     told = headers("", reset="29")
     found = limits.limits_of(told, NOW)
@@ -64,7 +76,21 @@ def test_missing_date_is_the_clock():
         (headers("Tue, 09 Jun 2026 16:20:10 GMT", "20", "0", "2389"), "2026-06-09T17:00:00"),
         ({"date": "Tue, 09 Jun 2026 16:20:10 GMT", "retry-after": "120"}, "2026-06-09T16:22:10"),
         (headers("Tue, 09 Jun 2026 16:20:10 GMT", "10", "0", "49") | {"retry-after": "5"}, "2026-06-09T16:21:00"),
+        ({"date": "Tue, 09 Jun 2026 16:20:10 GMT", "retry-after": "soon"}, "2026-06-09T16:21:00"),
         ({"date": "Tue, 09 Jun 2026 16:20:10 GMT", "retry-after": "Tue, 09 Jun 2026"}, "2026-06-09T16:21:00"),
+        # a time as HTTP writes it
+        (
+            {"date": "Tue, 09 Jun 2026 16:20:10 GMT", "retry-after": "Tue, 09 Jun 2026 16:40:00 GMT"},
+            "2026-06-09T16:40:00",
+        ),
+        ({"retry-after": "Tue, 09 Jun 2020 16:40:00 GMT"}, "2026-06-09T16:26:00"),
+        # absurd: no window is longer than an hour
+        ({"date": "Tue, 09 Jun 2026 16:20:10 GMT", "retry-after": "9" * 30}, "2026-06-09T17:20:10"),
+        (
+            {"date": "Tue, 09 Jun 2026 16:20:10 GMT", "retry-after": "Fri, 09 Jun 2056 16:40:00 GMT"},
+            "2026-06-09T17:20:10",
+        ),
+        (headers("Tue, 09 Jun 2026 16:20:10 GMT", "20", "0", "9" * 30), "2026-06-09T16:21:00"),
     ],
 )
 def test_throttled_until(told, until):

@@ -54,6 +54,26 @@ async def test_doubles_strangers_and_unknown_types_are_left_out(scripted, make_c
         assert [item.id for item in await client.sweep(Kind.WEB)] == ["srv-000", "srv-001"]
 
 
+@pytest.mark.parametrize("body", ["null", '{"data": []}', '[{"service": null}]'])
+async def test_what_is_no_list_is_no_empty_list(scripted, make_client, http_answer, body):
+    scripted.answers = [http_answer(200, body)]
+    async with make_client(scripted.url) as client:
+        with pytest.raises(Unavailable):
+            await client.sweep(Kind.WEB)
+
+
+async def test_a_cursor_that_is_refused_is_a_broken_list_and_a_refused_list_a_refusal(
+    scripted, make_client, http_answer
+):
+    page = [{"service": item, "cursor": "x"} for item in services(100)]
+    scripted.answers = [http_answer(200, json.dumps(page)), http_answer(400, '{"message": "invalid cursor"}')]
+    async with make_client(scripted.url) as client:
+        with pytest.raises(Unavailable, match="between two pages: invalid cursor"):
+            await client.sweep(Kind.WEB)
+        with pytest.raises(Refused, match="invalid cursor"):
+            await client.sweep(Kind.WEB)
+
+
 @pytest.mark.parametrize("cursors", ["same", "none"])
 async def test_a_list_whose_pages_do_not_move_on_is_no_list(scripted, make_client, http_answer, cursors):
     page = [{"service": item} | ({"cursor": "x"} if cursors == "same" else {}) for item in services(100)]
