@@ -43,6 +43,7 @@ class Ending(StrEnum):
     UNKNOWN = "unknown"
     UNAVAILABLE = "unavailable"
     STALE_VIEW = "stale view"
+    TAKEN = "name taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +219,7 @@ async def _look(ports: Ports, claim: Claim, rows: list[Owned]) -> Acted:
 
 async def _failed(ports: Ports, claim: Claim, operation: int, action: Action, error: RenderError) -> Acted:
     now = ports.clock.now()
-    state, ending = _classified(error)
+    state, ending = _classified(action, error)
     await ports.store.settle_operation(
         claim, operation, Settlement(state=state, message=error.message, status=error.status), now
     )
@@ -228,7 +229,7 @@ async def _failed(ports: Ports, claim: Claim, operation: int, action: Action, er
         component=action.component, ending=str(ending), status=error.status, error=error.message,
         request_id=error.request_id,
     )  # fmt: skip
-    until: datetime | None = None
+    until = now if ending is Ending.TAKEN else None  # the next pass looks whose the name is
     if isinstance(error, Throttled):
         until = error.until
         await ports.store.penalise(action.bucket, action.id if action.kind in SERVICES else "", until)
@@ -238,8 +239,11 @@ async def _failed(ports: Ports, claim: Claim, operation: int, action: Action, er
     return Acted(ending=ending, message=error.message, until=until)
 
 
-def _classified(error: RenderError) -> tuple[OperationState, Ending]:
+def _classified(action: Action, error: RenderError) -> tuple[OperationState, Ending]:
     match error:
+        case Conflict() if action.verb is Verb.CREATE:
+            # The name may be taken by this very create: Render answers so after an effect whose answer it lost itself.
+            return OperationState.UNKNOWN, Ending.TAKEN
         case Refused():
             return OperationState.REFUSED, Ending.REFUSED
         case Denied():

@@ -245,11 +245,10 @@ class Reconciler:
     async def _look_again(self, run: Pass, action: Action) -> None:
         """Look at what a call found other than we thought, so that the next plan knows."""
         row = run.owned.get(action.component)
+        if row is None:
+            return
         try:
-            if action.verb is Verb.CREATE:
-                await refresh.look_for(self._ports, action.kind, action.name)
-            elif row is not None:
-                run.owned[action.component] = await refresh.look_again(self._ports, run.claim, row)
+            run.owned[action.component] = await refresh.look_again(self._ports, run.claim, row)
         except RenderError as error:
             self._ports.telemetry.problem(
                 "look_failed", tenant=run.claim.tenant, component=action.component, error=str(error)

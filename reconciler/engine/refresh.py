@@ -270,12 +270,6 @@ async def look_again(ports: Ports, claim: Claim, row: Owned) -> Owned:
     return result.owned[row.component]
 
 
-async def look_for(ports: Ports, kind: Kind, name: str) -> None:
-    """Take into the shared picture whoever bears a name that a create found taken."""
-    found, now = await ports.render.find(kind, name), ports.clock.now()
-    await ports.store.observe(found, (), now, now)
-
-
 async def failures(ports: Ports, claim: Claim, owned: Mapping[str, Owned]) -> dict[str, Owned]:
     """Ask which servers of a stack that does not answer have failed; answers the rows that now say so."""
     found: dict[str, Owned] = {}

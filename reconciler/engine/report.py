@@ -32,6 +32,7 @@ ENDING_WAITS: Mapping[Ending, WaitReason] = {
     Ending.UNKNOWN: WaitReason.OPERATION,
     Ending.UNAVAILABLE: WaitReason.RETRY,
     Ending.STALE_VIEW: WaitReason.RETRY,
+    Ending.TAKEN: WaitReason.OPERATION,
 }
 FAILURE_REASONS: Mapping[Ending, Reason] = {
     Ending.REFUSED: Reason.REFUSED,
@@ -39,6 +40,7 @@ FAILURE_REASONS: Mapping[Ending, Reason] = {
     Ending.UNKNOWN: Reason.OUTCOME_UNKNOWN,
     Ending.UNAVAILABLE: Reason.UNREACHABLE,
     Ending.STALE_VIEW: Reason.CONFLICT,
+    Ending.TAKEN: Reason.CONFLICT,
 }
 
 
@@ -75,6 +77,8 @@ def wait_of(action: Action, acted: Acted, tenant: str) -> Wait:
             you = "check the API key, the plan and the payment method in the Render dashboard"
         case Ending.UNKNOWN:
             text = f"{what} got no answer; it is looked up before anything is repeated"
+        case Ending.TAKEN:
+            text = f"{what}: {acted.message}; looked up whose the name is"
         case _:
             text = f"{what}: {acted.message}; tried again"
     queued = acted.throttle if action.bucket is Bucket.CREATE else None

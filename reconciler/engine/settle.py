@@ -16,6 +16,10 @@ from reconciler.engine.options import Ports
 from reconciler.ports import Claim, Operation, OperationState, Settlement
 
 LOOKS_NEEDED = 2
+TAKEN = 409
+TAKEN_GRACES = 5
+"""A name that Render calls taken although nothing shows it is asked for again after so many times the grace: each
+question costs a create of the hour."""
 SKEW = timedelta(seconds=5)
 
 
@@ -62,26 +66,33 @@ def _deadline_left_s(ports: Ports, operation: Operation) -> float:
     return ports.options.request_timeout_s - (operation.sent_ago_s or 0.0)
 
 
-async def _candidates(ports: Ports, operation: Operation) -> list[Observed]:
-    """Find live objects of the wanted name that nobody's inventory holds and that are young enough to be ours."""
+async def _candidates(ports: Ports, operation: Operation) -> tuple[list[Observed], bool]:
+    """Find live objects of the wanted name that nobody's inventory holds and that are young enough to be ours.
+
+    Also answers whether the name is borne at all. A service whose name Render calls taken is ours only in our own
+    environment: the names of services are unique, so it may well be another's.
+    """
     found = await ports.render.find(operation.kind, operation.name)
     now = ports.clock.now()
     await ports.store.observe(found, (), now, now)
     free = {one.id for one in await ports.store.unowned([(operation.kind, operation.name)])}
     since = (operation.sent_at or now) - SKEW * max(1.0, ports.clock.speed())
-    return [
+    unproved = operation.status == TAKEN and operation.kind in SERVICES and not operation.environment_id
+    ours = [
         one
         for one in found
         if one.id in free
         and (one.created_at is None or one.created_at >= since)
         and (not operation.environment_id or one.environment_id == operation.environment_id)
+        and not unproved
     ]
+    return ours, bool(found)
 
 
 async def _settle_create(
     ports: Ports, claim: Claim, operation: Operation, owned: Mapping[str, Owned], result: Settled
 ) -> None:
-    found = await _candidates(ports, operation)
+    found, borne = await _candidates(ports, operation)
     what = label(operation.kind, operation.component)
     if len(found) > 1:
         ids = ", ".join(sorted(one.id for one in found))
@@ -93,15 +104,19 @@ async def _settle_create(
     if found:
         await _adopt(ports, claim, operation, owned, found[0], result)
         return
+    if borne and operation.status == TAKEN:
+        await _close(ports, claim, operation, OperationState.NEVER_HAPPENED, "the name is another's")
+        return
     sent = operation.sent_at or ports.clock.now()
-    message = f"create of {operation.name} got no answer at {sent:%H:%M:%S}. Looked: not there"
+    message = f"create of {operation.name} {_unsaid(operation)} at {sent:%H:%M:%S}. Looked: not there"
     left_s = _deadline_left_s(ports, operation)
     if left_s > 0:
         again = ports.clock.now() + timedelta(seconds=left_s * max(1.0, ports.clock.speed()))
         result.wait(operation, f"{message}. No second create before {again:%H:%M:%S}", again)
         return
     looks = await ports.store.look_operation(operation.id, ports.clock.now())
-    ends = sent + timedelta(seconds=ports.options.grace_s)
+    graces = TAKEN_GRACES if operation.status == TAKEN else 1
+    ends = sent + timedelta(seconds=ports.options.grace_s * graces)
     if looks >= LOOKS_NEEDED and ports.clock.now() >= ends:
         await _close(ports, claim, operation, OperationState.NEVER_HAPPENED, f"not found in {looks} looks")
         text = f"the create of {what} never happened: not found in {looks} looks"
@@ -109,6 +124,11 @@ async def _settle_create(
         return
     again = max(ends, ports.clock.now() + timedelta(seconds=ports.options.grace_s / 4))
     result.wait(operation, f"{message}. Looking again at {again:%H:%M:%S}; no second create before", again)
+
+
+def _unsaid(operation: Operation) -> str:
+    """Say what left the outcome of a create open."""
+    return f'was answered "{operation.message}"' if operation.status == TAKEN else "got no answer"
 
 
 async def _adopt(

@@ -80,7 +80,8 @@ class OperationState(StrEnum):
 class Operation:
     """One open journal row. `sent_at` is world time, `sent_ago_s` real seconds by the database's clock.
 
-    `looks` counts agreeing look-ups that did not find it, `looked_at` (world) the newest of them.
+    `looks` counts agreeing look-ups that did not find it, `looked_at` (world) the newest of them. `status` and
+    `message` are of the answer, where there was one that left the outcome open.
     """
 
     id: int
@@ -97,6 +98,8 @@ class Operation:
     looked_at: datetime | None = None
     environment_id: str = ""
     summary: str = ""
+    status: int = 0
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,15 @@ import pytest
 
 from tests.engine.world import World, open_world
 
+HASTE_S = 0.4
+
+
+@pytest.fixture
+async def hasty(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    """An operator that waits 0.4 real seconds for an answer, and 0.8 for the whole of it."""
+    async with open_world(database_url, tmp_path, request_timeout_s=HASTE_S, read_timeout_s=HASTE_S) as opened:
+        yield opened
+
 
 @pytest.fixture
 async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:

@@ -1,7 +1,6 @@
 """Ready is not for ever: crashes, dead entrypoints, failed and stuck deploys move it, and it comes back by itself."""
 
-from tests.engine.drifting import DATA, PLAIN, asked, calm, conditions, no_effort, settled, swept, told
-from tests.engine.test_faults_creates import birth
+from tests.engine.drifting import PLAIN, asked, calm, conditions, no_effort, settled, swept
 from tests.engine.world import ACTOR, World
 
 
@@ -58,25 +57,6 @@ async def test_a_crashing_worker_is_noticed_when_render_says_so_or_somebody_asks
     await no_effort(world)
 
 
-async def test_a_failed_build_is_degraded_until_a_new_spec_deploys(world: World) -> None:
-    rule = await world.simulator.fault(fault="build_failed", service="jobs-acme")
-    await birth(world, PLAIN, "acme")
-
-    async def degraded() -> bool:
-        status = (await world.tenant("acme")).status
-        return status is not None and status.phase == "Degraded"
-
-    await world.run(degraded, step_s=30.0)
-    status = (await world.tenant("acme")).status
-    assert status is not None and "jobs: deploy ended as build failed" in status.why
-    assert (await conditions(world))["Ready"][1] == "DeployFailed"
-    assert await world.quiet(asked=False) == []
-    await world.simulator.call("DELETE", f"/_sim/faults/{rule['id']}")
-    await world.detail("acme", env={"jobs": {"SIDE": "right"}})
-    await calm(world)
-    await no_effort(world)
-
-
 async def test_a_failed_deploy_that_a_person_repeats_in_the_dashboard_is_well_again(world: World) -> None:
     await settled(world, PLAIN)
     rule = await world.simulator.fault(fault="deploy_failed", service="app-acme")
@@ -118,29 +98,6 @@ async def endings(world: World, service: str) -> list[str]:
         for one in (await world.simulator.truth())["services"]
         if one["name"] == service
     )
-
-
-async def test_a_deploy_that_never_ends_is_degraded_after_its_deadline(world: World) -> None:
-    await world.simulator.fault(fault="deploy_stuck", service="app-acme", phase="build", forever=True)
-    await birth(world, PLAIN.replace("runtime: image, image: {url: docker.io/acme/app:1}", "runtime: docker"), "acme")
-    await world.settle("acme", phase="Degraded", within_s=8 * 3600, step_s=300.0)
-    status = (await world.tenant("acme")).status
-    assert status is not None and "app: deploy stuck in build in progress for more than" in status.why
-    await no_effort(world)
-
-
-async def test_a_database_that_never_comes_up_is_degraded_after_its_deadline(world: World) -> None:
-    await world.simulator.fault(fault="postgres_stuck")
-    await birth(world, DATA, "acme")
-
-    async def degraded() -> bool:
-        status = (await world.tenant("acme")).status
-        return status is not None and status.phase == "Degraded"
-
-    await world.run(degraded, within_s=3 * 3600, step_s=120.0)
-    status = (await world.tenant("acme")).status
-    assert status is not None and "db: creating for more than 30 min" in status.why
-    assert await told(world, "Failed") or await told(world, "DeadlineExceeded")
 
 
 async def test_a_frozen_clock_and_steps_of_a_day_change_nothing(world: World) -> None:

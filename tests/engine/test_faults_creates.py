@@ -2,36 +2,16 @@
 
 import pytest
 
-from tests.engine.documents import tenant
 from tests.engine.drifting import DATA, PLAIN, no_effort, told
+from tests.engine.faulty import DATA_COUNT, PLAIN_COUNT, birth, counted, open_operations
 from tests.engine.world import World
-
-COUNTED = ("services", "postgres", "key_values", "env_groups", "projects", "environments")
-
-
-async def open_operations(world: World) -> int:
-    return (await world.wiring.store.backlog(await world.now())).unknown_operations
-
-
-async def birth(world: World, blueprint: str, name: str) -> None:
-    words = blueprint.split("metadata: {name: ", 1)[1].split("}", 1)[0]
-    await world.apply(blueprint)
-    await world.apply(tenant(name, words, tier=None).replace("  tier: null\n", ""))
-
-
-async def counted(world: World) -> dict[str, int]:
-    truth = await world.simulator.truth()
-    return {kind: len(truth[kind]) for kind in COUNTED}
-
-
-DATA_COUNT = {"services": 2, "postgres": 1, "key_values": 1, "env_groups": 0, "projects": 1, "environments": 1}
-PLAIN_COUNT = {"services": 2, "postgres": 0, "key_values": 0, "env_groups": 1, "projects": 1, "environments": 1}
 
 
 @pytest.mark.parametrize("fault", ["timeout_after", "timeout_before", "reset", "malformed_json"])
 async def test_every_create_with_a_lost_answer_makes_one_object(world: World, fault: str) -> None:
+    held = {"hold_s": 2.5} if fault.startswith("timeout") else {}
     for path in ("/v1/projects$", "/v1/postgres$", "/v1/key-value$", "/v1/services$"):
-        await world.simulator.fault(fault=fault, method="POST", path=path, count=1, hold_s=2.5)
+        await world.simulator.fault(fault=fault, method="POST", path=path, count=1, **held)
     await birth(world, DATA, "acme")
     await world.settle("acme", step_s=20.0)
     assert await counted(world) == DATA_COUNT

@@ -2,7 +2,7 @@
 
 from tests.engine.documents import tenant
 from tests.engine.drifting import DATA, PLAIN, calm, no_effort, settled, swept_soon
-from tests.engine.test_faults_creates import DATA_COUNT, PLAIN_COUNT, birth, counted
+from tests.engine.faulty import DATA_COUNT, PLAIN_COUNT, birth, counted
 from tests.engine.world import ACTOR, World
 
 WHOLE = "services|postgres|key-value|env-groups|projects|environments"

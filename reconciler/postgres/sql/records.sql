@@ -18,6 +18,7 @@ WHERE i.tenant = %(tenant)s AND i.workspace = %(workspace)s ORDER BY i.component
 -- name: operations
 -- What was planned and never sent is nothing.
 SELECT id, component, verb, kind, name, live_id, request_hash, state, sent_at, looks, looked_at, environment_id, summary,
+  status, message,
   extract(epoch FROM now() - sent_real_at)::float8 AS sent_ago_s
 FROM reconciler.operations WHERE tenant = %(tenant)s AND state IN ('sent', 'unknown') ORDER BY id;
 

@@ -130,6 +130,7 @@ ORDER BY id LIMIT %(limit)s;
 
 -- name: operations
 SELECT id, component, verb, kind, name, live_id, request_hash, state, sent_at, looks, looked_at, environment_id, summary,
+  status, message,
   extract(epoch FROM now() - sent_real_at)::float8 AS sent_ago_s
 FROM reconciler.operations WHERE tenant = %(tenant)s ORDER BY id DESC LIMIT %(limit)s;
 
