@@ -143,7 +143,6 @@ def view_of(
         conflicts=strangers,
         open=waits,
         missing_secrets=desired.missing,
-        asked=record.asked,
         purge=record.purge_at is not None and (now >= record.purge_at or record.purge_mode == "now"),
         export=blueprint.on_delete.export if blueprint else False,
         exported=record.exported,

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from reconciler.core import prices
 from reconciler.core.inventory import Owned
+from reconciler.core.plan.view import LOOKS_TO_BE_GONE
 from reconciler.core.prices import PriceBook
-from reconciler.ports import Interval
+from reconciler.ports import End, Interval
 
 YOUNG = timedelta(seconds=5)
 """An object that moved only so shortly after its creation is billed from its creation."""
@@ -23,6 +24,15 @@ def _boundary(row: Owned, now: datetime) -> tuple[datetime, float]:
     if updated is not None:
         return min(updated, now), 0.0
     return observed.seen_at, max(0.0, (now - observed.seen_at).total_seconds())
+
+
+def vanished(owned: Iterable[Owned], now: datetime) -> dict[str, End]:
+    """Answer the ends of what is proved gone: somebody deleted it between the time it was last seen and now."""
+    return {
+        row.id: End(at=row.observed.seen_at, uncertainty_s=max(0.0, (now - row.observed.seen_at).total_seconds()))
+        for row in owned
+        if row.observed is not None and row.absent_looks >= LOOKS_TO_BE_GONE
+    }
 
 
 def intervals(tenant: str, owned: Iterable[Owned], book: PriceBook, now: datetime) -> list[Interval]:

@@ -20,7 +20,7 @@ from reconciler.engine import desired as wanted
 from reconciler.engine import metering, refresh, report, settle
 from reconciler.engine.act import Acted, Ending, act, request_hash
 from reconciler.engine.options import Ports
-from reconciler.ports import Brake, Claim, Record, Throttle, Verdict, WakeClass
+from reconciler.ports import Brake, Claim, End, Record, Throttle, Verdict, WakeClass
 
 MASS_WINDOW = timedelta(hours=1)
 """Within this world time plans that nobody asked for are counted over all tenants."""
@@ -46,7 +46,7 @@ class Pass:
     throttle: Throttle | None = None
     until: list[datetime] = field(default_factory=list)
     failed: bool = False
-    ended: dict[str, datetime] = field(default_factory=dict)
+    ended: dict[str, End] = field(default_factory=dict)
     probe: tuple[str, int | None] | None = None
     struck: set[str] = field(default_factory=set)
     left: dict[str, bool] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Reconciler:
         run.owned |= {row.component: row for row in settled.owned}
         for row in settled.gone:
             run.owned.pop(row.component, None)
-            run.ended[row.id] = ports.clock.now()
+            run.ended[row.id] = End(at=ports.clock.now())
         run.events += settled.events
         run.open = settled.waits
         if settled.again_at:
@@ -95,6 +95,7 @@ class Reconciler:
             ports, run.claim, replace(record, owned=run.owned), settled.stale, deep=record.asked, alarmed=_alarmed(run)
         )
         run.owned = looked.owned
+        run.ended |= metering.vanished(run.owned.values(), ports.clock.now())
         run.record = replace(record, exported=await refresh.exported(ports, record, run.owned))
         run.desired = wanted.compiled(record, run.owned)
         await self._forget_gone(run)
@@ -114,7 +115,7 @@ class Reconciler:
         if not gone:
             return
         await self._ports.store.save_owned(run.claim, (), [row.id for row in gone])
-        run.ended |= {row.id: now for row in gone}
+        run.ended |= {row.id: End(at=now) for row in gone}
         run.owned = {key: row for key, row in run.owned.items() if row not in gone}
 
     async def _orphan(self, run: Pass) -> None:
@@ -123,7 +124,7 @@ class Reconciler:
             return
         ids = [row.id for row in run.owned.values()]
         await self._ports.store.save_owned(run.claim, (), ids)
-        run.ended |= dict.fromkeys(ids, self._ports.clock.now())
+        run.ended |= dict.fromkeys(ids, End(at=self._ports.clock.now()))
         text = f"{len(ids)} objects at Render were left as they are and forgotten: {', '.join(sorted(ids))}"
         run.events.append(Event(reason=Reason.ORPHANED, message=text, warning=True))
         run.owned = {}
@@ -288,7 +289,7 @@ class Reconciler:
             run.record = _reconnected(run.record, action)
             for row in acted.forgotten:
                 run.owned.pop(row.component, None)
-                run.ended[row.id] = now
+                run.ended[row.id] = End(at=now)
             run.events += report.effect_events(action)
             for change in action.changes:
                 if not change.asked:
@@ -373,7 +374,6 @@ def run_facts(run: Pass) -> report.Facts:
         until=tuple(run.until),
         failed=run.failed,
         creates=tuple(creates),
-        ended=run.ended,
     )
 
 

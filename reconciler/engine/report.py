@@ -59,7 +59,6 @@ class Facts:
     until: tuple[datetime, ...]
     failed: bool
     creates: tuple[Action, ...]
-    ended: Mapping[str, datetime]
 
 
 def wait_of(action: Action, acted: Acted, tenant: str) -> Wait:

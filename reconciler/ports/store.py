@@ -14,6 +14,7 @@ from reconciler.ports.values import (
     Brake,
     Claim,
     Demand,
+    End,
     Interval,
     Limits,
     Record,
@@ -79,8 +80,8 @@ class Store(Protocol):
     async def count_snapshot(self, kinds: Sequence[Kind]) -> int:
         """Count the objects of the shared picture that are not known to be gone."""
 
-    async def meter(self, intervals: Sequence[Interval], ended: Mapping[str, datetime]) -> None:
-        """Close and open ledger intervals; `ended` maps resource ids to the time of their end."""
+    async def meter(self, intervals: Sequence[Interval], ended: Mapping[str, End]) -> None:
+        """Close and open ledger intervals; `ended` maps resource ids to their end; what ended stays so."""
 
     async def declare(self, claim: Claim, demand: Demand) -> None:
         """Enter the create queue before the first create is asked for; StaleLease when the epoch moved."""

@@ -244,6 +244,14 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """When an object's last interval ends; `uncertainty_s` as an interval's: 0 when we ended it ourselves."""
+
+    at: datetime
+    uncertainty_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutTenant:
     """One tenant of a Blueprint under rollout: the revision assigned, and what its status said of which one.
 

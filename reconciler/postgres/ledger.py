@@ -1,12 +1,11 @@
 """Keeps the ledger: one interval of use at one price after another, per object; it knows no price book."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from reconciler.ports import Interval
+from reconciler.ports import End, Interval
 from reconciler.postgres import codec, queries
 from reconciler.postgres.adapter import Adapter
 
@@ -17,8 +16,8 @@ Row = dict[str, Any]
 class Ledger(Adapter):
     """The cost side of the store."""
 
-    async def meter(self, intervals: Sequence[Interval], ended: Mapping[str, datetime]) -> None:
-        """Close and open ledger intervals; `ended` maps resource ids to the time of their end.
+    async def meter(self, intervals: Sequence[Interval], ended: Mapping[str, End]) -> None:
+        """Close and open ledger intervals; `ended` maps resource ids to their end; what ended stays so.
 
         Written in the order of ids, so that two processes that meter the same objects cannot deadlock.
         """
@@ -27,7 +26,8 @@ class Ledger(Adapter):
             for resource_id in sorted({*opened, *ended}):
                 key: Row = {"workspace": self.workspace, "resource_id": resource_id}
                 if resource_id in ended:
-                    await connection.execute(SQL["end"], key | {"at": ended[resource_id]})
+                    end = ended[resource_id]
+                    await connection.execute(SQL["end"], key | {"at": end.at, "uncertainty_s": end.uncertainty_s})
                 if resource_id in opened:
                     values = key | _values(opened[resource_id])
                     await connection.execute(SQL["close_changed"], values)

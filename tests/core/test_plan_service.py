@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.core.actions import Verb, WaitReason
 from reconciler.core.kinds import Bucket
-from reconciler.core.observed import Deploy, Domain
+from reconciler.core.observed import Domain
 from reconciler.core.spec import DriftPolicy, Source
 from tests.core.builders import REPO, blueprint, env_group, from_service, observed, service, tenant
 from tests.core.world import World
@@ -229,26 +229,6 @@ def test_a_pinned_commit_is_deployed_once_after_the_create_and_once_when_it_chan
     assert (deploy.payload["commitId"], deploy.reason) == ("bbb2222", "a new commit")
     assert [(one.before, one.after) for one in deploy.changes] == [("aaa1111", "bbb2222")]
     assert world.converge() == []
-
-
-@pytest.mark.parametrize(
-    ("status", "again"),
-    [
-        ("build_failed", ["deploy"]),
-        ("update_failed", ["deploy"]),
-        ("canceled", ["deploy"]),
-        ("live", []),
-        ("queued", []),
-    ],
-)
-def test_a_deploy_that_failed_is_tried_again_only_when_a_person_asks(status, again):
-    world = up(service())
-    row = world.owned["web"]
-    world.owned["web"] = replace(row, known=replace(row.known, deploy=Deploy(id="dep-1", status=status)))
-    assert world.plan().empty
-    actions = world.plan(asked=True).actions
-    assert verbs(actions) == again
-    assert [action.reason for action in actions] == ["its last deploy failed"] * len(again)
 
 
 def test_a_cron_jobs_commit_cannot_be_chosen_so_a_new_one_deploys_its_branch_once():

@@ -72,34 +72,6 @@ async def test_a_failed_deploy_that_a_person_repeats_in_the_dashboard_is_well_ag
     await no_effort(world)
 
 
-async def test_a_failed_deploy_is_tried_again_each_time_reconcile_is_said_and_only_then(world: World) -> None:
-    await settled(world, PLAIN)
-    await world.simulator.fault(fault="deploy_failed", service="app-acme", count=2)
-    await world.detail("acme", env={"app": {"MODE": "new"}})
-    for failed in (1, 2):
-        await world.settle("acme", phase="Degraded", step_s=30.0)
-        assert await endings(world, "app-acme") == ["live", *["update_failed"] * failed]
-        status = (await world.tenant("acme")).status
-        assert status is not None and status.you.endswith("or: reconciler reconcile acme")
-        assert await world.quiet(asked=False) == [], "nobody asked"
-        await asked(world)
-        assert (await endings(world, "app-acme"))[-1] not in ("live", "update_failed"), "it deploys again"
-        await world.step(600.0)
-        await world.turn()
-    await calm(world)
-    assert await endings(world, "app-acme") == ["deactivated", "update_failed", "update_failed", "live"]
-    await no_effort(world)
-
-
-async def endings(world: World, service: str) -> list[str]:
-    """The statuses of a service's deploys, oldest first."""
-    return next(
-        [deploy["status"] for deploy in one["deploys"]]
-        for one in (await world.simulator.truth())["services"]
-        if one["name"] == service
-    )
-
-
 async def test_a_frozen_clock_and_steps_of_a_day_change_nothing(world: World) -> None:
     await settled(world, PLAIN)
     before = (await world.simulator.truth())["write_seq"]

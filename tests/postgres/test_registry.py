@@ -12,7 +12,7 @@ from reconciler.core.status import Event, Phase, Reason
 from reconciler.core.values import SecretRef, Sensitive
 from reconciler.doors import Actor, Taken
 from reconciler.manifest.reader import Reader
-from reconciler.ports import Brake, Demand, Interval, WakeClass
+from reconciler.ports import Brake, Demand, End, Interval, WakeClass
 from reconciler.postgres.registry import PostgresRegistry
 from reconciler.postgres.store import PostgresStore
 from tests.postgres.conftest import DOCUMENT, NOW, Database, claim_one, verdict
@@ -352,8 +352,10 @@ async def test_costs_are_sums_of_intervals(registry: PostgresRegistry, store: Po
     by_label = {row.key: row.usd_per_month for row in await registry.costs("label:segment", start, clock.at)}
     assert by_label == {"": 0, "smb": 60}
     assert [row.key for row in await registry.costs("tier", start, clock.at, {"segment": "smb"})] == ["starter"]
-    await store.meter([], {"srv-1": start + timedelta(days=15)})
+    await store.meter([], {"srv-1": End(at=start + timedelta(days=15), uncertainty_s=4.0)})
+    await store.meter([], {"srv-1": End(at=start + timedelta(days=17))})
     (ended,) = await registry.costs("component", start, clock.at, {"segment": "smb"})
+    assert ended.uncertainty_s == 7.5 + 4.0
     assert (ended.key, ended.usd.quantize(Decimal("0.01")), ended.usd_per_month) == ("acme/app", Decimal("20.00"), 0)
     with pytest.raises(Invalid):
         await registry.costs("weather", start, clock.at)

@@ -6,7 +6,6 @@ from reconciler.core import diff
 from reconciler.core.actions import Change, Verb, WaitReason
 from reconciler.core.diff import FieldChange, SetChange
 from reconciler.core.kinds import Bucket, Kind
-from reconciler.core.observed import DeployState
 from reconciler.core.plan.create import COMMIT_MARK, LINK, group_copies
 from reconciler.core.plan.edge import plan_domains, plan_rules, settled_edge
 from reconciler.core.plan.subject import (
@@ -305,16 +304,11 @@ def _change_disk(subject: Subject, wanted: Mapping[str, Json], live: Mapping[str
 
 
 def plan_deploy(subject: Subject, *, busy: bool) -> None:
-    """Deploy once all changes are written: for what needs one, for a new commit, after the last late value.
-
-    And for a deploy that failed, once a person has asked: it may be the code's fault, so we do not insist ourselves.
-    """
+    """Deploy once all changes are written: for what needs one, for a new commit, and after the last late value."""
     late = [name for name in subject.resolved.pending if name in subject.resource.late_env]
     commit = subject.resource.commit
     moved = bool(commit) and commit not in (subject.known.commit, subject.known.applied.get(COMMIT_MARK))
-    last = subject.known.deploy
-    retried = subject.view.asked and last is not None and last.state in (DeployState.FAILED, DeployState.CANCELED)
-    if busy or late or not (subject.known.dirty or moved or retried):
+    if busy or late or not (subject.known.dirty or moved):
         return
     payload: dict[str, Json] = {"commitId": commit} if commit and subject.resource.kind is not Kind.CRON else {}
     subject.do(
@@ -322,15 +316,9 @@ def plan_deploy(subject: Subject, *, busy: bool) -> None:
         payload=payload,
         marks={COMMIT_MARK: commit} if commit else {},
         changes=name_changes(["commit"], subject.known.commit or "none", commit) if moved else (),
-        reason=_deploy_reason(dirty=subject.known.dirty, moved=moved),
+        reason="a new commit" if moved and not subject.known.dirty else "changes that reach instances with a deploy",
         bucket=service_bucket(subject.resource.kind),
     )
-
-
-def _deploy_reason(*, dirty: bool, moved: bool) -> str:
-    if dirty:
-        return "changes that reach instances with a deploy"
-    return "a new commit" if moved else "its last deploy failed"
 
 
 def plan_hook(subject: Subject) -> None:

@@ -19,7 +19,7 @@ FROM reconciler.tenants t WHERE t.name = %(tenant)s
 ON CONFLICT (workspace, resource_id) WHERE ended_at IS NULL DO NOTHING;
 
 -- name: end
-UPDATE reconciler.ledger SET ended_at = greatest(%(at)s, started_at)
+UPDATE reconciler.ledger SET ended_at = greatest(%(at)s, started_at), end_uncertainty_s = %(uncertainty_s)s
 WHERE workspace = %(workspace)s AND resource_id = %(resource_id)s AND ended_at IS NULL;
 
 -- name: costs
