@@ -1,13 +1,13 @@
 """Turns what was observed of billed objects into ledger intervals; prices come from the book, times from Render."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from reconciler.core import prices
 from reconciler.core.inventory import Owned
 from reconciler.core.plan.view import LOOKS_TO_BE_GONE
 from reconciler.core.prices import PriceBook
-from reconciler.ports import End, Interval
+from reconciler.ports import End, Interval, Metered
 
 YOUNG = timedelta(seconds=5)
 """An object that moved only so shortly after its creation is billed from its creation."""
@@ -33,6 +33,18 @@ def vanished(owned: Iterable[Owned], now: datetime) -> dict[str, End]:
         for row in owned
         if row.observed is not None and row.absent_looks >= LOOKS_TO_BE_GONE
     }
+
+
+def news(found: Iterable[Interval], metered: Mapping[str, Metered]) -> list[Interval]:
+    """Leave out what only continues the ledger's open interval: nearly all, nearly always."""
+    return [one for one in found if not _continues(metered.get(one.resource_id), one)]
+
+
+def _continues(before: Metered | None, one: Interval) -> bool:
+    return before is not None and (
+        (before.tenant, before.component, before.usd_per_month) == (one.tenant, one.component, one.usd_per_month)
+        and before.facts == one.facts
+    )
 
 
 def intervals(tenant: str, owned: Iterable[Owned], book: PriceBook, now: datetime) -> list[Interval]:

@@ -68,7 +68,10 @@ class Reconciler:
         await self._act(run)
         await self._probe(run)
         now = ports.clock.now()
-        await ports.store.meter(metering.intervals(claim.tenant, run.owned.values(), ports.book, now), run.ended)
+        billed = metering.intervals(claim.tenant, run.owned.values(), ports.book, now)
+        changed = metering.news(billed, record.metered)
+        if changed or run.ended:
+            await ports.store.meter(changed, run.ended)
         return report.verdict(ports, run_facts(run), chance)
 
     async def _read(self, run: Pass) -> None:

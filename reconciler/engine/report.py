@@ -192,6 +192,7 @@ def verdict(ports: Ports, facts: Facts, chance: float) -> Verdict:
         failed=facts.failed,
         demand=demand(facts),
         purged=purged and not record.purged,
+        unchanged=status == record.status,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from reconciler.core import schedule
@@ -11,27 +11,15 @@ from reconciler.core.errors import NotFound, RenderError, StaleLease, Throttled
 from reconciler.engine import rollout
 from reconciler.engine.options import Ports
 from reconciler.engine.reconcile import Reconciler
+from reconciler.engine.shares import Shares
 from reconciler.engine.snapshot import Sweeper
-from reconciler.ports import Brake, Claim, WakeClass
+from reconciler.ports import Claim, WakeClass
 
-SHARES = {WakeClass.USER: 6, WakeClass.RETRY: 2, WakeClass.SETTLE: 1, WakeClass.DRIFT: 1}
-"""Out of ten claims; a class with nothing due yields its turn."""
 IDLE_MIN_S = 0.05
 DUTY_MIN_S = 0.2
 TRIM_EVERY_S = 60.0
 LAST_WRITES_S = 1.0
 """A pass that has just released its lease needs so long at most to end; one that goes on has lost it."""
-
-
-def turns() -> Iterator[WakeClass]:
-    """Yield classes for ever, spread evenly by their shares (smooth weighted round robin)."""
-    credit = dict.fromkeys(SHARES, 0)
-    while True:
-        for one, share in SHARES.items():
-            credit[one] += share
-        best = max(credit, key=lambda one: credit[one])
-        credit[best] -= sum(SHARES.values())
-        yield best
 
 
 class Worker:
@@ -50,7 +38,7 @@ class Worker:
         self._unreturned: dict[str, tuple[Claim, datetime, str]] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._turns = turns()
+        self._shares = Shares()
 
     @property
     def active(self) -> int:
@@ -114,10 +102,9 @@ class Worker:
     async def _claim(self) -> None:
         if self._unreturned:
             await self._return_kept()
-        brake, _ = await self.ports.store.brake()
         free = self.ports.options.workers - len(self._passes)
         claimed = 0
-        if brake is not Brake.STOP and free > 0 and self.swept.is_set():
+        if free > 0 and self.swept.is_set():
             claimed = await self._claim_some(free)
         self.progress_at = time.monotonic()
         if claimed == 0 or claimed >= free:
@@ -134,22 +121,13 @@ class Worker:
         return started
 
     async def _claim_some(self, free: int) -> int:
-        """Draw classes until every free place is taken or every class has been asked in vain."""
-        empty: set[WakeClass] = set()
-        taken = 0
-        while taken < free and len(empty) < len(SHARES):
-            wake_class = next(self._turns)
-            if wake_class in empty:
-                continue
-            options = self.ports.options
-            now = self.ports.clock.now()
-            claims = await self.ports.store.claim(wake_class, 1, self.owner, options.lease_s, now)
-            if not claims:
-                empty.add(wake_class)
-            for claim in claims:
-                self._start(claim)
-                taken += 1
-        return taken
+        """Claim for every free place, by shares."""
+        lease_s, now = self.ports.options.lease_s, self.ports.clock.now()
+        claims = await self.ports.store.claim(self._shares.turns(), free, self.owner, lease_s, now)
+        self._shares.taken([claim.wake_class for claim in claims], all_of_them=len(claims) < free)
+        for claim in claims:
+            self._start(claim)
+        return len(claims)
 
     def _start(self, claim: Claim) -> None:
         task = asyncio.create_task(self._pass(claim), name=f"pass {claim.tenant}")

@@ -10,6 +10,7 @@ from reconciler.ports.values import (
     Hold,
     Interval,
     Limits,
+    Metered,
     Operation,
     OperationState,
     Plaintext,
@@ -20,6 +21,7 @@ from reconciler.ports.values import (
     RolloutTenant,
     Settlement,
     Throttle,
+    Turns,
     Verdict,
     WakeClass,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "Hold",
     "Interval",
     "Limits",
+    "Metered",
     "Operation",
     "OperationState",
     "Plaintext",
@@ -50,6 +53,7 @@ __all__ = [
     "Store",
     "Telemetry",
     "Throttle",
+    "Turns",
     "Verdict",
     "WakeClass",
 ]

@@ -21,6 +21,7 @@ from reconciler.ports.values import (
     RolloutState,
     Settlement,
     Throttle,
+    Turns,
     Verdict,
     WakeClass,
 )
@@ -29,8 +30,10 @@ from reconciler.ports.values import (
 class Store(Protocol):
     """The operator's memory, in Postgres. World time comes as a parameter, real time is the database's."""
 
-    async def claim(self, wake_class: WakeClass, limit: int, owner: str, lease_s: float, now: datetime) -> list[Claim]:
-        """Take due tenants of a class: epoch + 1, SKIP LOCKED, one short transaction."""
+    async def claim(
+        self, turns: Mapping[WakeClass, Turns], limit: int, owner: str, lease_s: float, now: datetime
+    ) -> list[Claim]:
+        """Take due tenants by turns: epoch + 1, SKIP LOCKED, one short transaction; none while the brake is on stop."""
 
     async def renew(self, owner: str, lease_s: float, tenants: Collection[str] | None = None) -> set[str]:
         """Extend this owner's leases of these tenants (of all, without names) and answer the tenants still held."""

@@ -53,6 +53,14 @@ class WakeClass(StrEnum):
     DRIFT = "drift"
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """When due tenants of a class have their turns: at `starts`, then one each `step`; the least of all is next."""
+
+    starts: float = 0.0
+    step: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right to work on a tenant: lease and fencing number. `token` is the newest `reconcile` request's."""
@@ -131,13 +139,23 @@ class Brake(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metered:
+    """What the ledger's open interval says of one object: whose it is, what is billed, at which price."""
+
+    tenant: str
+    component: str
+    facts: Mapping[str, Json]
+    usd_per_month: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """Everything a pass reads from the store, at one moment.
 
     `invalid` carries problems found while reading the documents (then `tenant` or `blueprint` is None);
     `row` has the raw column values for messages. `revision` is the one the rollout assigned. `purge_at`
     (world) is set while the tenant is deleted; `purge_mode` is `wait`, `now` or `orphan`. `connection` and
-    `secrets` are decrypted. `named` holds snapshot objects bearing a wanted name that nobody's inventory has.
+    `secrets` are decrypted. `metered` maps the ids of owned objects to their open intervals of the ledger.
     """
 
     tenant: TenantSpec | None
@@ -160,6 +178,7 @@ class Record:
     brake_why: str = ""
     secrets: Mapping[SecretRef, Sensitive] = field(default_factory=dict)
     connection: Mapping[tuple[str, str], Sensitive] = field(default_factory=dict)
+    metered: Mapping[str, Metered] = field(default_factory=dict)
     reconcile_token: str = ""
     exported: bool = False
     swept_at: datetime | None = None
@@ -214,7 +233,10 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The end of a pass: what to record and when to look again (world)."""
+    """The end of a pass: what to record and when to look again (world).
+
+    `unchanged`: the status read at the beginning of the pass said the same, so it need not be written again.
+    """
 
     status: Status
     events: Sequence[Event]
@@ -223,6 +245,7 @@ class Verdict:
     failed: bool = False
     demand: Demand | None = None
     purged: bool = False
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

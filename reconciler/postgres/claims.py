@@ -1,13 +1,13 @@
 """Claims, renews and releases tenants, and ends a pass in one fenced transaction; it decides nothing about stacks."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
 from reconciler.core.errors import StaleLease
 from reconciler.core.status import Event, Phase, Reason
-from reconciler.ports import Backlog, Claim, Demand, Verdict, WakeClass
+from reconciler.ports import Backlog, Claim, Demand, Turns, Verdict, WakeClass
 from reconciler.postgres import codec, queries
 from reconciler.postgres.adapter import Adapter
 from reconciler.postgres.pool import Connection
@@ -24,15 +24,31 @@ async def hold_epoch(connection: Connection, claim: Claim) -> None:
         raise StaleLease(f"{claim.tenant}: epoch {claim.epoch} is over, another worker has it or it was released")
 
 
+def _over(claim: Claim) -> StaleLease:
+    return StaleLease(f"{claim.tenant}: epoch {claim.epoch} is over, nothing of this pass was written")
+
+
+def _released(claim: Claim, verdict: Verdict) -> Row:
+    return {
+        **{"tenant": claim.tenant, "epoch": claim.epoch, "seen": claim.wake_seq},
+        **{"due_at": verdict.due_at, "wake_class": verdict.wake_class, "failed": verdict.failed},
+    }
+
+
 class Claims(Adapter):
     """The queue side of the store."""
 
-    async def claim(self, wake_class: WakeClass, limit: int, owner: str, lease_s: float, now: datetime) -> list[Claim]:
-        """Take due tenants of a class, the longest due first."""
-        values = {"wake_class": wake_class, "limit": limit, "owner": owner, "lease_s": lease_s, "now": now}
+    async def claim(
+        self, turns: Mapping[WakeClass, Turns], limit: int, owner: str, lease_s: float, now: datetime
+    ) -> list[Claim]:
+        """Take due tenants by turns, within a class the longest due first; none while the brake is on stop."""
+        values: Row = {
+            **{"limit": limit, "owner": owner, "lease_s": lease_s, "now": now, "classes": [str(one) for one in turns]},
+            **{"starts": [one.starts for one in turns.values()], "steps": [one.step for one in turns.values()]},
+        }
         async with self.session() as connection:
             rows = await (await connection.execute(SQL["claim"], values)).fetchall()
-        return [Claim(wake_class=wake_class, **row) for row in rows]
+        return [Claim(**(row | {"wake_class": WakeClass(row["wake_class"])})) for row in rows]
 
     async def renew(self, owner: str, lease_s: float, tenants: Collection[str] | None = None) -> set[str]:
         """Extend this owner's leases of these tenants (of all, without names) and answer the tenants still held."""
@@ -49,6 +65,9 @@ class Claims(Adapter):
 
     async def finish(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
         """Write status, events, demand and next wake, and release: one transaction WHERE epoch = mine."""
+        if verdict.unchanged and not verdict.events and verdict.demand is None and not verdict.purged:
+            await self._finish_unchanged(claim, verdict, now)
+            return
         async with self.transaction() as connection:
             if verdict.purged:
                 # The tenant before its queue row: in the order in which a client's own UPDATE locks them.
@@ -89,11 +108,16 @@ class Claims(Adapter):
             text = {"component": event.component, "message": codec.storable(event.message)}
             await connection.execute(SQL["put_event"], values | text)
 
+    async def _finish_unchanged(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
+        """End a pass that changed nothing, in one statement."""
+        async with self.session() as connection:
+            done = await connection.execute(SQL["finish_unchanged"], _released(claim, verdict) | {"now": now})
+            if await done.fetchone() is None:
+                raise _over(claim)
+
     async def _release(self, connection: Connection, claim: Claim, verdict: Verdict) -> None:
-        values: Row = {"tenant": claim.tenant, "epoch": claim.epoch, "seen": claim.wake_seq}
-        next_wake: Row = {"due_at": verdict.due_at, "wake_class": verdict.wake_class, "failed": verdict.failed}
-        if (await connection.execute(SQL["release"], values | next_wake)).rowcount != 1:
-            raise StaleLease(f"{claim.tenant}: epoch {claim.epoch} is over, nothing of this pass was written")
+        if (await connection.execute(SQL["release"], _released(claim, verdict))).rowcount != 1:
+            raise _over(claim)
 
     async def _put_status(self, connection: Connection, tenant: str, verdict: Verdict, now: datetime) -> None:
         status = verdict.status

@@ -1,8 +1,9 @@
 """Reads everything a pass needs at one moment, and the stops and secrets beside it; it judges none of it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from reconciler.core.errors import Invalid, NotFound, Problem, shown
@@ -12,7 +13,7 @@ from reconciler.core.observed import Observed
 from reconciler.core.spec import BlueprintSpec, TenantSpec
 from reconciler.core.status import Status
 from reconciler.core.values import SecretRef, Sensitive
-from reconciler.ports import Brake, Hold, Operation, OperationState, Record, Refusal
+from reconciler.ports import Brake, Hold, Metered, Operation, OperationState, Record, Refusal
 from reconciler.postgres import codec, queries
 from reconciler.postgres.adapter import Adapter
 from reconciler.postgres.pool import Connection
@@ -50,23 +51,16 @@ class Records(Adapter):
 
     async def load(self, tenant: str, now: datetime) -> Record:
         """Read all a pass needs, as of one moment; NotFound when there is no such tenant."""
-        async with self.transaction() as connection:
-            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            return await self._load(connection, tenant, now)
-
-    async def _load(self, connection: Connection, tenant: str, now: datetime) -> Record:
-        key: Row = {"tenant": tenant, "workspace": self.workspace}
-        row = await (await connection.execute(SQL["tenant"], key)).fetchone()
-        if row is None:
-            raise NotFound(f"there is no tenant {shown(tenant)}")
-        problems: list[str] = []
-        spec = self._read_tenant(row, problems)
-        revision = pinned_revision(row["details"], now) or row["revision"] or row["newest"]
-        blueprint = await self._read_blueprint(connection, row["blueprint"], revision, problems)
-        secrets, attributes = await self._read_secrets(connection, tenant, row["blueprint"])
-        about: Row = key | {"now": now, "deleted_at": row["deleted_at"]}
-        beside = await (await connection.execute(SQL["beside"], about)).fetchone()
-        assert beside is not None
+        key: Row = {"tenant": tenant, "workspace": self.workspace, "now": now}
+        async with self.session() as connection:
+            row = await (await connection.execute(SQL["pass"], key)).fetchone()
+            if row is None:
+                raise NotFound(f"there is no tenant {shown(tenant)}")
+            problems: list[str] = []
+            spec = self._read_tenant(row, problems)
+            revision = pinned_revision(row["details"], now) or row["revision"] or row["newest"]
+            blueprint = await self._read_blueprint(connection, row["blueprint"], revision, problems)
+        secrets, attributes = self._read_secrets(row["secrets"] or ())
         return Record(
             tenant=spec,
             blueprint=blueprint,
@@ -80,17 +74,18 @@ class Records(Adapter):
             purge_mode=row["purge_mode"],
             purged=row["purged_at"] is not None,
             status=codec.decode(Status, row["status"]) if row["status"] else None,
-            owned=await self._owned(connection, key),
-            operations=await self._operations(connection, key),
-            refusals=await self._refusals(connection, tenant, row["generation"]),
-            hold=_hold(beside["hold"]),
-            brake=Brake(beside["brake"]),
-            brake_why=beside["brake_why"],
+            owned={one["component"]: _owned(one) for one in row["owned"] or ()},
+            operations=tuple(_operation(one) for one in row["operations"] or ()),
+            refusals=tuple(Refusal(**one) for one in row["refusals"] or ()),
+            hold=_hold(row["hold"]),
+            brake=Brake(row["brake"] or Brake.NORMAL),
+            brake_why=row["brake_why"] or "",
             secrets=secrets,
             connection=attributes,
+            metered={one["id"]: _metered(one) for one in row["metered"] or ()},
             reconcile_token=row["reconcile_token"],
-            exported=row["deleted_at"] is not None and beside["exported"],
-            swept_at=beside["swept_at"],
+            exported=row["deleted_at"] is not None and row["exported"],
+            swept_at=row["swept_at"],
         )
 
     def _read_tenant(self, row: Row, problems: list[str]) -> TenantSpec | None:
@@ -122,47 +117,18 @@ class Records(Adapter):
         self._parsed[(name, revision)] = parsed
         return parsed
 
-    async def _read_secrets(
-        self, connection: Connection, tenant: str, blueprint: str
-    ) -> tuple[dict[SecretRef, Sensitive], dict[tuple[str, str], Sensitive]]:
-        rows = await connection.execute(SECRETS["of_pass"], {"tenant": tenant, "blueprint": blueprint})
+    def _read_secrets(self, rows: Iterable[Row]) -> tuple[dict[SecretRef, Sensitive], dict[tuple[str, str], Sensitive]]:
         secrets: dict[SecretRef, Sensitive] = {}
         attributes: dict[tuple[str, str], Sensitive] = {}
-        async for row in rows:
+        for row in rows:
             scope, owner, key = row["scope"], row["owner"], row["key"]
-            value = self.vault.open(scope, owner, key, row["ciphertext"], row["key_id"])
+            value = self.vault.open(scope, owner, key, bytes.fromhex(row["ciphertext"]), row["key_id"])
             if scope == "connection":
                 found: dict[str, str] = json.loads(value.reveal())
                 attributes.update({(key, name): Sensitive(text) for name, text in found.items()})
             else:
                 secrets[SecretRef(key, shared=scope == "blueprint")] = value
         return secrets, attributes
-
-    async def _owned(self, connection: Connection, key: Row) -> dict[str, Owned]:
-        rows = await (await connection.execute(SQL["owned"], key)).fetchall()
-        return {
-            row["component"]: Owned(
-                component=row["component"],
-                kind=Kind(row["kind"]),
-                id=row["id"],
-                name=row["name"],
-                observed=read_observed(row["observed"], row["seen_at"]) if row["observed"] else None,
-                absent_looks=row["absent_looks"],
-                known=codec.decode(Known, row["known"]),
-                created_at=row["created_at"],
-                since=row["since"],
-            )
-            for row in rows
-        }
-
-    async def _operations(self, connection: Connection, key: Row) -> tuple[Operation, ...]:
-        rows = await (await connection.execute(SQL["operations"], key)).fetchall()
-        return tuple(read_operation(row) for row in rows)
-
-    async def _refusals(self, connection: Connection, tenant: str, generation: int) -> tuple[Refusal, ...]:
-        key: Row = {"tenant": tenant, "generation": generation}
-        rows = await (await connection.execute(SQL["refusals"], key)).fetchall()
-        return tuple(Refusal(**row) for row in rows)
 
     async def unowned(self, names: Sequence[tuple[Kind, str]]) -> Sequence[Observed]:
         """Answer snapshot objects with one of these names that no tenant's inventory holds."""
@@ -174,8 +140,8 @@ class Records(Adapter):
     async def shared_secrets(self, blueprint: str) -> dict[SecretRef, Sensitive]:
         """Answer the secrets that all tenants of a Blueprint share, for planning one that does not exist yet."""
         async with self.session() as connection:
-            found, _ = await self._read_secrets(connection, "", blueprint)
-        return found
+            rows = await (await connection.execute(SECRETS["shared"], {"blueprint": blueprint})).fetchall()
+        return self._read_secrets(rows)[0]
 
     async def put_secrets(self, tenant: str, generated: Mapping[str, Sensitive]) -> Mapping[str, Sensitive]:
         """Keep generated secrets, never replacing one that exists; answer what is kept."""
@@ -215,6 +181,39 @@ class Records(Adapter):
 def read_operation(row: Row) -> Operation:
     """Make the value of a journal row."""
     return Operation(**(row | {"kind": Kind(row["kind"]), "state": OperationState(row["state"])}))
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Read a time as JSON has it."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _owned(row: Row) -> Owned:
+    return Owned(
+        component=row["component"],
+        kind=Kind(row["kind"]),
+        id=row["id"],
+        name=row["name"],
+        observed=codec.decode(Observed, row["observed"] | {"seen_at": row["seen_at"]}) if row["observed"] else None,
+        absent_looks=row["absent_looks"],
+        known=codec.decode(Known, row["known"]),
+        created_at=_moment(row["created_at"]),
+        since=_moment(row["since"]),
+    )
+
+
+def _operation(row: Row) -> Operation:
+    return read_operation(row | {name: _moment(row[name]) for name in ("sent_at", "looked_at")})
+
+
+def _metered(row: Row) -> Metered:
+    usd = row["usd_per_month"]
+    return Metered(
+        tenant=row["tenant"],
+        component=row["component"],
+        facts=row["facts"],
+        usd_per_month=None if usd is None else Decimal(usd),
+    )
 
 
 def _hold(row: Row | None) -> Hold | None:

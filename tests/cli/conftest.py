@@ -23,7 +23,7 @@ from reconciler.cli import app
 from reconciler.core.status import Condition, ConditionType, Event, Phase, Reason, Status
 from reconciler.core.values import Sensitive
 from reconciler.manifest import Reader
-from reconciler.ports import Interval, Verdict, WakeClass
+from reconciler.ports import Interval, Turns, Verdict, WakeClass
 from reconciler.postgres.embedded import EmbeddedPostgres
 from reconciler.postgres.pool import make_pool
 from reconciler.postgres.store import PostgresStore
@@ -234,7 +234,7 @@ async def _store(database: str) -> AsyncIterator[PostgresStore]:
 async def _tell(database: str, name: str, events: Sequence[Event], status: dict[str, Any]) -> None:
     execute(database, "UPDATE reconciler.tenant_queue SET wake_seq = handled_seq + 1, due_at = 'epoch'")
     async with _store(database) as store:
-        claims = [claim for sort in WakeClass for claim in await store.claim(sort, 100, "test", 90, NOW)]
+        claims = [claim for sort in WakeClass for claim in await store.claim({sort: Turns()}, 100, "test", 90, NOW)]
         claim = next(claim for claim in claims if claim.tenant == name)
         record = await store.load(name, NOW)
         said = {"phase": Phase.READY, "observed_generation": record.generation, "revision": 1, "conditions": ()}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import StaleLease
-from reconciler.ports import WakeClass
+from reconciler.ports import Turns, WakeClass
 from tests.engine.documents import ONE_WEB, tenant
 from tests.engine.world import World, open_world
 
@@ -38,7 +38,7 @@ async def test_who_dies_silently_loses_its_tenants_and_its_late_writes_are_rejec
         await world.wake_all()
         dead, alive = world.workers
         store, now = dead.ports.store, await world.now()
-        stale = await store.claim(WakeClass.USER, 1, dead.owner, 1.0, now)
+        stale = await store.claim({WakeClass.USER: Turns()}, 1, dead.owner, 1.0, now)
         assert [one.tenant for one in stale] == ["acme"], "taken, and never heard of again"
         world.workers = [alive]
         assert await alive.turn() == 0, "its lease still runs"
@@ -70,7 +70,7 @@ async def test_only_leases_of_passes_under_way_are_renewed(world: World) -> None
     await world.apply(tenant("acme"))
     await world.apply(tenant("bolt"))
     store, worker = world.wiring.store, world.workers[0]
-    claims = await store.claim(WakeClass.USER, 2, worker.owner, 60.0, await world.now())
+    claims = await store.claim({WakeClass.USER: Turns()}, 2, worker.owner, 60.0, await world.now())
     assert {one.tenant for one in claims} == {"acme", "bolt"}
     assert await store.renew(worker.owner, 60.0, ["acme"]) == {"acme"}
     assert await store.renew(worker.owner, 60.0) == {"acme", "bolt"}

@@ -14,7 +14,7 @@ from reconciler.core.kinds import Bucket, Kind
 from reconciler.core.observed import Observed
 from reconciler.core.status import Phase, Status
 from reconciler.manifest.reader import Reader
-from reconciler.ports import Claim, Demand, Verdict, WakeClass
+from reconciler.ports import Claim, Demand, Turns, Verdict, WakeClass
 from reconciler.postgres.pool import make_pool
 from reconciler.postgres.store import PostgresStore
 from reconciler.postgres.vault import Vault
@@ -159,7 +159,7 @@ async def claim_one(store: PostgresStore, tenant: str, owner: str = "w1", now: d
     """Claim the wanted tenant, whatever its class; the others are given back at once."""
     found = None
     for wake_class in WakeClass:
-        for claim in await store.claim(wake_class, 100, owner, 90, now):
+        for claim in await store.claim({wake_class: Turns()}, 100, owner, 90, now):
             if claim.tenant == tenant:
                 found = claim
             else:

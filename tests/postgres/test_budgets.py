@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import BUCKET_LIMITS, BUCKET_WINDOWS_S, Bucket, Kind
-from reconciler.ports import Claim, Demand, Limits, OperationState, Settlement, Throttle, WakeClass
+from reconciler.ports import Claim, Demand, Limits, OperationState, Settlement, Throttle, Turns, WakeClass
 from reconciler.postgres import windows
 from reconciler.postgres.store import PostgresStore
 from tests.postgres.conftest import NOW, Database, action, claim_one, verdict
@@ -332,7 +332,7 @@ async def test_a_whole_hour_is_used_and_not_more(
     granted = dict.fromkeys(names, 0)
 
     database.run("UPDATE reconciler.tenant_queue SET wake_class = 'user', due_at = 'epoch'")
-    claims = {claim.tenant: claim for claim in await store.claim(WakeClass.USER, 20, "w", 90, NOW)}
+    claims = {claim.tenant: claim for claim in await store.claim({WakeClass.USER: Turns()}, 20, "w", 90, NOW)}
 
     async def work(n: int, name: str) -> None:
         mine = (store, second)[n % 2]

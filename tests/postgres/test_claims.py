@@ -10,7 +10,7 @@ from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Kind
 from reconciler.core.status import Event, Phase, Reason
 from reconciler.core.values import Sensitive
-from reconciler.ports import Brake, OperationState, Settlement, WakeClass
+from reconciler.ports import Brake, OperationState, Settlement, Turns, WakeClass
 from reconciler.postgres.store import PostgresStore
 from tests.postgres.conftest import NOW, Database, action, claim_one, observed, verdict
 
@@ -37,7 +37,7 @@ async def test_many_workers_never_claim_a_tenant_twice(
     names = [f"t{n}" for n in range(60)]
     database.sign_up(*names)
     takers = [(s, f"w{n}") for n in range(10) for s in (store, second)]
-    claims = await asyncio.gather(*(s.claim(WakeClass.USER, 5, owner, 90, NOW) for s, owner in takers))
+    claims = await asyncio.gather(*(s.claim({WakeClass.USER: Turns()}, 5, owner, 90, NOW) for s, owner in takers))
     taken = [claim.tenant for batch in claims for claim in batch]
     assert sorted(taken) == sorted(names)
 
@@ -45,9 +45,9 @@ async def test_many_workers_never_claim_a_tenant_twice(
 async def test_a_leased_tenant_is_not_due_and_an_expired_lease_is(store: PostgresStore, database: Database) -> None:
     database.sign_up("acme")
     first = await claim_one(store, "acme")
-    assert await store.claim(WakeClass.USER, 9, "w2", 90, NOW) == []
+    assert await store.claim({WakeClass.USER: Turns()}, 9, "w2", 90, NOW) == []
     database.run("UPDATE reconciler.tenant_queue SET lease_until = now() - interval '1 second'")
-    (again,) = await store.claim(WakeClass.USER, 9, "w2", 90, NOW)
+    (again,) = await store.claim({WakeClass.USER: Turns()}, 9, "w2", 90, NOW)
     assert again.epoch == first.epoch + 1
     with pytest.raises(StaleLease):
         await store.finish(first, verdict(phase=Phase.DEGRADED), NOW)
@@ -77,7 +77,7 @@ async def test_a_wake_during_a_pass_is_not_lost(store: PostgresStore, database: 
     claim = await claim_one(store, "acme")
     database.run("UPDATE reconciler.tenants SET tier = 'pro'")
     await store.finish(claim, verdict(due_s=3600), NOW)
-    (again,) = await store.claim(WakeClass.USER, 9, "w1", 90, NOW)
+    (again,) = await store.claim({WakeClass.USER: Turns()}, 9, "w1", 90, NOW)
     assert again.wake_seq == claim.wake_seq + 1
 
 
@@ -95,7 +95,7 @@ async def test_no_wake_is_lost_while_passes_and_wakes_race(store: PostgresStore,
         passes = 0
         while True:
             finished = done.is_set()
-            claims = await store.claim(WakeClass.USER, 1, "w1", 90, NOW)
+            claims = await store.claim({WakeClass.USER: Turns()}, 1, "w1", 90, NOW)
             for claim in claims:
                 record = await store.load("acme", NOW)
                 await store.finish(claim, verdict(generation=record.generation), NOW)
@@ -117,14 +117,14 @@ async def test_a_tenant_waits_until_its_world_time(store: PostgresStore, databas
     database.sign_up("acme")
     claim = await claim_one(store, "acme")
     await store.finish(claim, verdict(due_s=600, wake_class=WakeClass.RETRY, failed=True), NOW)
-    assert await store.claim(WakeClass.RETRY, 9, "w1", 90, NOW + timedelta(seconds=599)) == []
-    (later,) = await store.claim(WakeClass.RETRY, 9, "w1", 90, NOW + timedelta(seconds=601))
+    assert await store.claim({WakeClass.RETRY: Turns()}, 9, "w1", 90, NOW + timedelta(seconds=599)) == []
+    (later,) = await store.claim({WakeClass.RETRY: Turns()}, 9, "w1", 90, NOW + timedelta(seconds=601))
     assert later.failures == 1 and later.overdue_s == pytest.approx(1.0)
 
 
 async def test_renewal_answers_what_is_still_held(store: PostgresStore, database: Database) -> None:
     database.sign_up("acme", "bolt")
-    await store.claim(WakeClass.USER, 9, "w1", 90, NOW)
+    await store.claim({WakeClass.USER: Turns()}, 9, "w1", 90, NOW)
     assert await store.renew("w1", 90) == {"acme", "bolt"}
     database.run("UPDATE reconciler.tenant_queue SET lease_owner = 'w2' WHERE tenant = 'bolt'")
     assert await store.renew("w1", 90) == {"acme"}
@@ -134,8 +134,8 @@ async def test_a_pass_that_broke_is_given_back_and_told(store: PostgresStore, da
     database.sign_up("acme")
     claim = await claim_one(store, "acme")
     await store.give_back(claim, NOW + timedelta(seconds=30), "KeyError: 'x'", NOW)
-    assert await store.claim(WakeClass.RETRY, 9, "w1", 90, NOW) == []
-    (again,) = await store.claim(WakeClass.RETRY, 9, "w1", 90, NOW + timedelta(seconds=31))
+    assert await store.claim({WakeClass.RETRY: Turns()}, 9, "w1", 90, NOW) == []
+    (again,) = await store.claim({WakeClass.RETRY: Turns()}, 9, "w1", 90, NOW + timedelta(seconds=31))
     assert again.failures == 1
     assert database.one("SELECT reason, message FROM reconciler.events") == {
         "reason": "Failed",
@@ -168,7 +168,7 @@ async def test_purging_leaves_a_tombstone(store: PostgresStore, database: Databa
     await store.finish(claim, verdict(phase=Phase.DELETED, purged=True), NOW)
     assert (await store.load("acme", NOW)).purged
     assert database.run("SELECT * FROM reconciler.secrets WHERE scope = 'tenant'") == []
-    assert await store.claim(WakeClass.DRIFT, 9, "w1", 90, NOW + timedelta(days=9)) == []
+    assert await store.claim({WakeClass.DRIFT: Turns()}, 9, "w1", 90, NOW + timedelta(days=9)) == []
     assert database.one("SELECT phase FROM reconciler.tenant_status") == {"phase": "Deleted"}
 
 
@@ -182,7 +182,7 @@ async def test_one_process_has_a_singleton(store: PostgresStore, database: Datab
 
 async def test_the_backlog_counts_what_is_due(store: PostgresStore, database: Database) -> None:
     database.sign_up("acme", "bolt", "cora")
-    await store.claim(WakeClass.USER, 1, "w1", 90, NOW)
+    await store.claim({WakeClass.USER: Turns()}, 1, "w1", 90, NOW)
     database.run("UPDATE reconciler.tenant_queue SET queued_at = now() - interval '50 seconds' WHERE tenant = 'cora'")
     backlog = await store.backlog(NOW)
     assert backlog.due[WakeClass.USER] == 2 and backlog.leased == 1

@@ -1,13 +1,23 @@
 -- name: claim
 -- $now is world time; leases alone use the database's own clock. A dirty row is due at 'epoch', whatever the world's time.
-WITH pick AS (
-  SELECT tenant, due_at FROM reconciler.tenant_queue
-  WHERE wake_class = %(wake_class)s AND due_at <= %(now)s AND (lease_until IS NULL OR lease_until < now())
-  ORDER BY due_at, queued_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+-- Every class is asked for as many rows as there are places, and its rows take turns `step` apart, the first one at
+-- `starts`: so one statement draws by shares, and a class with nothing due yields its turns. Under the brake: nothing.
+WITH due AS (
+  SELECT c.wake_class, c.starts, c.step, q.tenant, q.due_at, q.queued_at
+  FROM unnest(%(classes)s::text[], %(starts)s::float8[], %(steps)s::float8[]) AS c (wake_class, starts, step),
+    LATERAL (
+      SELECT tenant, due_at, queued_at FROM reconciler.tenant_queue
+      WHERE wake_class = c.wake_class AND due_at <= %(now)s AND (lease_until IS NULL OR lease_until < now())
+        AND NOT EXISTS (SELECT FROM reconciler.brake WHERE scope = 'all' AND mode = 'stop')
+      ORDER BY due_at, queued_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) q),
+pick AS (
+  SELECT tenant, due_at,
+    starts + step * (row_number() OVER (PARTITION BY wake_class ORDER BY due_at, queued_at) - 1) AS turn
+  FROM due ORDER BY turn LIMIT %(limit)s)
 UPDATE reconciler.tenant_queue q SET
   lease_owner = %(owner)s, lease_until = now() + %(lease_s)s * interval '1 second', lease_epoch = q.lease_epoch + 1
 FROM pick WHERE q.tenant = pick.tenant
-RETURNING q.tenant, q.lease_epoch AS epoch, q.wake_seq, q.failures,
+RETURNING q.tenant, q.lease_epoch AS epoch, q.wake_seq, q.wake_class, q.failures,
   greatest(0, CASE WHEN q.wake_seq > q.handled_seq THEN extract(epoch FROM now() - q.queued_at)
     ELSE extract(epoch FROM %(now)s - pick.due_at)
          / coalesce((SELECT nullif(speed, 0) FROM reconciler.world_clock), 1) END)::float8 AS overdue_s;
@@ -46,6 +56,21 @@ UPDATE reconciler.tenant_queue SET
   failures = CASE WHEN %(failed)s THEN failures + 1 ELSE 0 END,
   lease_owner = NULL, lease_until = NULL
 WHERE tenant = %(tenant)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL;
+
+-- name: finish_unchanged
+-- The end of most passes: released as above, and of a status that says the same only the time of the pass is written.
+WITH released AS (
+  UPDATE reconciler.tenant_queue SET
+    handled_seq = greatest(handled_seq, %(seen)s),
+    due_at = CASE WHEN wake_seq > %(seen)s THEN 'epoch' ELSE %(due_at)s END,
+    wake_class = CASE WHEN wake_seq > %(seen)s THEN wake_class ELSE %(wake_class)s END,
+    failures = CASE WHEN %(failed)s THEN failures + 1 ELSE 0 END,
+    lease_owner = NULL, lease_until = NULL
+  WHERE tenant = %(tenant)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL RETURNING tenant),
+seen AS (UPDATE reconciler.status s SET updated_at = %(now)s FROM released r WHERE s.name = r.tenant),
+wanted AS (DELETE FROM reconciler.create_demand d USING released r WHERE d.tenant = r.tenant),
+planned AS (DELETE FROM reconciler.operations o USING released r WHERE o.tenant = r.tenant AND o.state = 'planned')
+SELECT tenant FROM released;
 
 -- name: put_status
 INSERT INTO reconciler.status

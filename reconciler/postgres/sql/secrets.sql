@@ -20,10 +20,10 @@ SELECT key, ciphertext, key_id FROM reconciler.secrets WHERE scope = %(scope)s A
 -- name: names
 SELECT key, updated_at FROM reconciler.secrets WHERE scope = %(scope)s AND owner = %(owner)s ORDER BY key;
 
--- name: of_pass
--- All that one pass may need: the tenant's, its datastores', its Blueprint's.
-SELECT scope, owner, key, ciphertext, key_id FROM reconciler.secrets
-WHERE (scope IN ('tenant', 'connection') AND owner = %(tenant)s) OR (scope = 'blueprint' AND owner = %(blueprint)s);
+-- name: shared
+-- What all tenants of a Blueprint share, spelt as a pass reads its secrets.
+SELECT scope, owner, key, encode(ciphertext, 'hex') AS ciphertext, key_id FROM reconciler.secrets
+WHERE scope = 'blueprint' AND owner = %(blueprint)s;
 
 -- name: forget
 DELETE FROM reconciler.secrets WHERE scope = %(scope)s AND owner = %(owner)s AND key = %(key)s;
