@@ -27,6 +27,11 @@ EVENTS_KEPT = timedelta(hours=24)
 PUSHED = frozenset({"new_commit", "deploy_hook"})
 """Triggers of deploys that nobody's change of settings stands behind (Render API 3.9)."""
 
+ASKED_SKEW = timedelta(minutes=2)
+"""A deploy created so long before it was asked for is another one."""
+LISTED_WITHIN = timedelta(minutes=10)
+"""A queued deploy is listed from the start (Render API 3.9); one that is not for so long does not exist."""
+
 EXPORT_SKEW = timedelta(minutes=1)
 """Render's clock and ours may differ by so much; no export of before the purge is as young."""
 
@@ -175,8 +180,8 @@ async def _look_deploy(ports: Ports, result: Refreshed, row: Owned) -> bool:
     if deploy is None:
         return False
     before = row.known.deploy
-    newest = _newer(row.known, deploy)
-    known = replace(row.known, deploy=newest)
+    newest = _newer(row.known, deploy, ports.clock.now())
+    known = replace(row.known, deploy=newest, dirty=row.known.dirty or _lost(row.known, newest))
     live = row.observed.updated_at if row.observed else None
     if newest.state is not DeployState.PROGRESSING and live is not None and _explains(newest, live):
         known = replace(known, updated_at=live)
@@ -199,15 +204,30 @@ def _older(seen: Deploy, than: Deploy) -> bool:
     return seen.created_at is not None and than.created_at is not None and seen.created_at < than.created_at
 
 
-def _newer(known: Known, seen: Deploy) -> Deploy:
-    """Keep waiting for a deploy that was queued without an id, until a newer one than the old newest shows up."""
+def _newer(known: Known, seen: Deploy, now: datetime) -> Deploy:
+    """Keep waiting for a deploy that was queued without an id, until a newer one shows up or it is late for that."""
     before, asked = known.deploy, known.deploy_asked_at
     if before is None:
         return seen
     if before.id:
         return before if before.id != seen.id and _older(seen, before) else seen
-    too_old = asked is not None and seen.created_at is not None and seen.created_at < asked - timedelta(minutes=2)
+    if asked is None or now - asked > LISTED_WITHIN:
+        return seen
+    too_old = seen.created_at is not None and seen.created_at < asked - ASKED_SKEW
     return before if too_old and seen.state is not DeployState.PROGRESSING else seen
+
+
+def _lost(known: Known, newest: Deploy) -> bool:
+    """Say whether a deploy that we asked for never came to be, so that what it should bring is still to be deployed.
+
+    A resume that starts none, since somebody else had resumed before, brings nothing.
+    """
+    asked, before = known.deploy_asked_at, known.deploy
+    if before is None or before.id or asked is None or newest.created_at is None or known.asked_state_at == asked:
+        return False
+    return (
+        newest is not before and newest.state is not DeployState.PROGRESSING and newest.created_at < asked - ASKED_SKEW
+    )
 
 
 async def _deep_check(ports: Ports, claim: Claim, result: Refreshed, row: Owned) -> None:
@@ -308,7 +328,7 @@ def learned(row: Owned, detail: Detail, tenant: str, ports: Ports, now: datetime
         domains=detail.domains if detail.domains is not None else known.domains,
         headers=detail.headers if detail.headers is not None else known.headers,
         routes=detail.routes if detail.routes is not None else known.routes,
-        deploy=_newer(known, detail.deploy) if detail.deploy is not None else known.deploy,
+        deploy=_newer(known, detail.deploy, now) if detail.deploy is not None else known.deploy,
         checked_at=now,
         updated_at=row.observed.updated_at if row.observed else known.updated_at,
     )

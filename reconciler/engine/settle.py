@@ -8,7 +8,7 @@ from reconciler.core.actions import Action, Verb, Wait, WaitReason
 from reconciler.core.errors import Gone
 from reconciler.core.inventory import Known, Owned
 from reconciler.core.kinds import ENVIRONMENT, SERVICES, Kind
-from reconciler.core.observed import Observed
+from reconciler.core.observed import Deploy, Observed
 from reconciler.core.plan.outcome import owned_after
 from reconciler.core.plan.view import label
 from reconciler.core.status import Event, Reason
@@ -21,6 +21,7 @@ TAKEN_GRACES = 5
 """A name that Render calls taken although nothing shows it is asked for again after so many times the grace: each
 question costs a create of the hour."""
 SKEW = timedelta(seconds=5)
+OUR_TRIGGER = "api"
 
 
 @dataclass(slots=True)
@@ -196,12 +197,25 @@ async def _settle_other(
         result.stale.add(operation.component)
 
 
+def _is_ours(ports: Ports, operation: Operation, row: Owned, deploy: Deploy) -> bool:
+    """Say whether a deploy is the one an operation asked for, or one so much later that it carries the same.
+
+    Clocks differ a little, so a deploy of just before counts too, but only if an API call started it and it is news: a
+    resume starts one by itself, with what was written until then (Render API 5.1).
+    """
+    sent_at = operation.sent_at or ports.clock.now()
+    skew = SKEW * max(1.0, ports.clock.speed())
+    if deploy.created_at is None or deploy.created_at < sent_at - skew:
+        return False
+    known = row.known.deploy.id if row.known.deploy else ""
+    return deploy.created_at >= sent_at + skew or (deploy.trigger == OUR_TRIGGER and deploy.id != known)
+
+
 async def _happened(ports: Ports, operation: Operation, row: Owned, result: Settled) -> bool:
     """Ask Render what an unknown effect left behind, and keep what that tells us."""
     if operation.verb == Verb.DEPLOY and row.kind in SERVICES:
         deploy = await ports.render.deploy(row.id)
-        since = (operation.sent_at or ports.clock.now()) - SKEW * max(1.0, ports.clock.speed())
-        if deploy is None or deploy.created_at is None or deploy.created_at < since:
+        if deploy is None or not _is_ours(ports, operation, row, deploy):
             return False
         known = replace(row.known, deploy=deploy, dirty=False, deploy_asked_at=ports.clock.now())
         result.owned.append(replace(row, known=known))

@@ -50,14 +50,15 @@ class Journal(Budgets, Snapshot):
     ) -> None:
         """Write an outcome, conditional on the operation's id alone: a fact is true whoever holds the lease.
 
-        A success is never undone, and what is settled becomes unknown no more; a late success wins over a verdict.
+        A success is never undone nor told twice: its object may have come and gone since. What is settled becomes
+        unknown no more; a late success wins over a verdict.
         """
         async with self.transaction() as connection:
             row = await (await connection.execute(SQL["lock"], {"id": operation})).fetchone()
             if row is None:
                 raise NotFound(f"there is no operation {operation}")
             before = OperationState(row["state"])
-            if before is OperationState.SUCCEEDED and settlement.state is not before:
+            if before is OperationState.SUCCEEDED:
                 return
             if before not in OPEN and settlement.state in OPEN:
                 return

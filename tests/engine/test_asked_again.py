@@ -1,7 +1,7 @@
 """`reconciler reconcile TENANT` does what status promises of it: what failed is tried anew."""
 
 from tests.engine.drifting import PLAIN, asked, calm, no_effort, settled, swept
-from tests.engine.world import World
+from tests.engine.world import ACTOR, World
 
 
 async def test_a_deploy_that_failed_is_started_anew_when_a_person_asks(world: World) -> None:
@@ -19,4 +19,16 @@ async def test_a_deploy_that_failed_is_started_anew_when_a_person_asks(world: Wo
     await calm(world)
     app = await world.live("services", "app-acme")
     assert app["running"]["env"]["MODE"] == "new"
+    await no_effort(world)
+
+
+async def test_a_resume_that_somebody_else_did_before_us_starts_no_deploy_to_wait_for(world: World) -> None:
+    await settled(world, PLAIN)
+    await world.registry.set_state("acme", "suspended", ACTOR)
+    await world.settle("acme", phase="Suspended", step_s=20.0)
+    for name in ("app-acme", "jobs-acme"):
+        await world.simulator.human("resume", name)
+    await world.step(600)  # Render's answer to a resume of what runs already: accepted, and nothing happens
+    await world.registry.set_state("acme", "running", ACTOR)
+    await world.settle("acme", within_s=3600, step_s=30.0)
     await no_effort(world)

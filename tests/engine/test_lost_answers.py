@@ -1,6 +1,7 @@
 """Effects whose answers are lost: looked up, adopted or taken as done, and never sent twice."""
 
 from tests.engine.documents import FULL, tenant
+from tests.engine.drifting import PLAIN, settled
 from tests.engine.world import ACTOR, World
 
 LISTS = ("services", "postgres", "key_values", "env_groups", "projects", "environments")
@@ -31,4 +32,18 @@ async def test_a_stack_whose_every_create_is_unanswered_stands_once(world: World
     ]
     assert [len(truth[kind]) for kind in LISTS[1:]] == [1, 1, 1, 1, 1]
     assert (await world.events("bolt")).count("Adopted") == 9
+    assert await world.quiet() == []
+
+
+async def test_the_deploy_that_a_resume_starts_is_not_taken_for_one_whose_request_was_lost(world: World) -> None:
+    """What was written after the resume is not in that deploy: taken for ours, the change would never run."""
+    await settled(world, PLAIN)
+    await world.registry.set_state("acme", "suspended", ACTOR)
+    await world.settle("acme", phase="Suspended", step_s=20.0)
+    await world.detail("acme", env={"app": {"MODE": "new"}})
+    await world.simulator.fault(fault="timeout_before", method="POST", path="/deploys$", count=2, hold_s=2.5)
+    await world.registry.set_state("acme", "running", ACTOR)
+    await world.settle("acme", within_s=3600, step_s=20.0)
+    app = await world.live("services", "app-acme")
+    assert app["running"]["env"]["MODE"] == "new"
     assert await world.quiet() == []

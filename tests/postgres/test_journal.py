@@ -205,3 +205,14 @@ async def test_what_is_past_its_keeping_goes(store: PostgresStore, claim: Claim,
     assert await store.trim(NOW + timedelta(days=91)) == 1
     rows = database.run("SELECT component FROM reconciler.operations ORDER BY component")
     assert [row["component"] for row in rows] == ["b", "c"]
+
+
+async def test_a_success_told_twice_brings_nothing_back(store: PostgresStore, claim: Claim, database: Database) -> None:
+    """Its sender slept; meanwhile it was found by look-up, and its object deleted: the late word changes nothing."""
+    operation = await sent(store, claim)
+    success = Settlement(state=SUCCEEDED, owned=[app()])
+    await store.settle_operation(claim, operation, success, NOW)
+    await store.save_owned(claim, (), ["srv-1"])
+    await store.settle_operation(claim, operation, success, NOW + timedelta(minutes=10))
+    assert database.run("SELECT id FROM reconciler.inventory") == []
+    assert database.run("SELECT gone FROM reconciler.snapshot WHERE id = 'srv-1'") == [{"gone": True}]
