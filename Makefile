@@ -19,7 +19,7 @@ WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint style types contracts format bench replay cassettes account psql audit lock clean
+.PHONY: help install run test check lint style types contracts format bench replay campaign cassettes account psql audit lock clean
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ style: install
 
 types: install
 	$(BIN)/mypy --strict reconciler
+
+campaign: install ## seeds, crash points and mutants against the promises of docs/promises.md (ARGS="--seeds 1000 --minutes 10")
+	$(BIN)/python -m tests.campaign $(ARGS)
 
 contracts: install
 	$(BIN)/lint-imports --no-logo

@@ -1,0 +1,123 @@
+"""One tenant's life that takes every verb there is: built, edited all over, switched off and on, exported, purged."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from reconciler import manifest
+from reconciler.core.spec import BlueprintSpec
+from tests.campaign.oracles import Wish
+from tests.campaign.run import Run
+from tests.campaign.scenario import Deed
+
+NAME = "acme"
+FIRST = """
+apiVersion: reconciler/v1
+kind: Blueprint
+metadata: {name: everything}
+spec:
+  template:
+    envVarGroups:
+      - {name: shared, envVars: [{key: A, value: "1"}, {key: B, value: "1"}]}
+    databases:
+      - {name: db, plan: basic-256mb, postgresMajorVersion: "17", diskSizeGB: 10, ipAllowList: []}
+    services:
+      - {type: keyvalue, name: cache, plan: starter, ipAllowList: []}
+      - type: web
+        name: app
+        runtime: image
+        image: {url: docker.io/acme/app:1}
+        plan: starter
+        numInstances: 1
+        domains: [one.example.com]
+        initialDeployHook: seed
+        envVars: [{fromGroup: shared}, {key: MODE, value: live}, {key: SECRET, generateValue: true},
+                  {key: DATABASE_URL, fromDatabase: {name: db, property: connectionString}}]
+      - {type: worker, name: jobs, runtime: image, image: {url: docker.io/acme/jobs:1}, plan: standard,
+         scaling: {minInstances: 1, maxInstances: 3, targetCPUPercent: 70}}
+      - {type: worker, name: mail, runtime: image, image: {url: docker.io/acme/mail:1}, plan: standard,
+         envVars: [{key: MODE, value: live}]}
+      - {type: pserv, name: search, runtime: image, image: {url: docker.io/acme/search:2}, plan: starter,
+         disk: {name: files, mountPath: /data, sizeGB: 5}}
+      - {type: pserv, name: old, runtime: image, image: {url: docker.io/acme/old:2}, plan: starter,
+         disk: {name: files, mountPath: /data, sizeGB: 5}}
+      - {type: pserv, name: young, runtime: image, image: {url: docker.io/acme/young:2}, plan: starter}
+      - {type: web, name: site, runtime: static, buildCommand: make, staticPublishPath: dist,
+         headers: [{path: /*, name: X-Frame-Options, value: DENY}],
+         routes: [{type: rewrite, source: /a, destination: /b}]}
+  source: {repo: "https://github.com/acme-inc/everything", branch: main}
+  secretFiles: {app: {key.pem: one}}
+  entrypoint: app
+  ready: {path: /, within: 15m}
+  onDelete: {keepFor: 7d, export: true}
+"""
+EDITS = (
+    ('{key: B, value: "1"}', '{key: C, value: "1"}'),
+    ("numInstances: 1", "numInstances: 2"),
+    ("[one.example.com]", "[two.example.com]"),
+    ("[{fromGroup: shared}, {key: MODE, value: live}", "[{key: MODE, value: edited}"),
+    ("envVars: [{key: MODE, value: live}]", "envVars: [{fromGroup: shared}, {key: MODE, value: live}]"),
+    (",\n         scaling: {minInstances: 1, maxInstances: 3, targetCPUPercent: 70}}", "}"),
+    ("docker.io/acme/mail:1}, plan: standard,",
+     "docker.io/acme/mail:1}, plan: standard, scaling: {minInstances: 2, maxInstances: 3, targetCPUPercent: 60},"),
+    ("search:2}, plan: starter,\n         disk: {name: files, mountPath: /data, sizeGB: 5}",
+     "search:2}, plan: standard,\n         disk: {name: files, mountPath: /data, sizeGB: 10}"),
+    ("old:2}, plan: starter,\n         disk: {name: files, mountPath: /data, sizeGB: 5}}", "old:2}, plan: starter}"),
+    ("young:2}, plan: starter}", "young:2}, plan: starter, disk: {name: new, mountPath: /new, sizeGB: 5}}"),
+    ("value: DENY", "value: SAMEORIGIN"),
+    ("source: /a", "source: /c"),
+    ("{app: {key.pem: one}}", "{app: {key.pem: two}}"),
+)  # fmt: skip
+
+
+def _second() -> str:
+    text = FIRST
+    for before, after in EDITS:
+        assert before in text, before
+        text = text.replace(before, after)
+    return text
+
+
+def _spec(text: str) -> BlueprintSpec:
+    (document,) = manifest.load_documents(text, file="everything.yaml")
+    return manifest.reader.blueprint(document.name, manifest.blueprint_document(document))
+
+
+BEFORE, AFTER = _spec(FIRST), _spec(_second())
+
+
+def script(run: Run) -> list[Deed]:
+    """The life, each part with time to come to its end."""
+    database = run.fleet.database
+
+    def born() -> None:
+        database.put_blueprint(BEFORE)
+        run.oracles.wishes[NAME] = Wish("everything")
+        database.put_tenant(name=NAME, blueprint="everything", details={"allowDataLoss": ["old"]})
+
+    def edited() -> None:
+        database.put_blueprint(AFTER)
+
+    def moved() -> None:
+        run.cloud.person("env-move", f"mail-{NAME}")
+
+    def off() -> None:
+        run.oracles.wishes[NAME].state = "suspended"
+        database.put_tenant(name=NAME, state="suspended")
+
+    def on() -> None:
+        run.oracles.wishes[NAME].state = "running"
+        database.put_tenant(name=NAME, state="running")
+
+    def held() -> None:
+        database.hold(NAME, database.world() + timedelta(seconds=60))
+
+    def gone() -> None:
+        wish = run.oracles.wishes[NAME]
+        wish.state, wish.purge = "deleted", True
+        database.purge_now(NAME)
+
+    steps: tuple[tuple[float, str, Callable[[], None]], ...] = (
+        (0.0, "born", born), (1_500.0, "edited", edited), (3_000.0, "moved", moved), (4_500.0, "off", off),
+        (5_400.0, "held", held), (5_700.0, "on", on), (7_000.0, "gone", gone),
+    )  # fmt: skip
+    return [Deed(at_s, name, do) for at_s, name, do in steps]

@@ -1,0 +1,179 @@
+"""Tokens of Render's fixed windows and the create queue in memory."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.errors import StaleLease
+from reconciler.core.kinds import BUCKET_LIMITS, CREATE_BUDGETED, Bucket
+from reconciler.ports import Claim, Limits, OperationState, Throttle
+from reconciler.postgres import windows
+from tests.campaign.memory.database import BucketRow
+from tests.campaign.memory.parts import Part
+
+READ_BLOCK = 20
+READ_BLOCK_S = 3.0
+
+
+@dataclass(slots=True)
+class Block:
+    """GET tokens of one replica: of one window, until a real second."""
+
+    window: windows.Window
+    left: int
+    ends_at: float
+
+
+class Budgets(Part):
+    """The side of the store that hands out tokens."""
+
+    _block: Block | None = None
+
+    async def send_operation(
+        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime
+    ) -> Throttle | None:
+        self.fence(claim)
+        row = self.db.journal.get(operation)
+        if row is None or row.value.state is not OperationState.PLANNED:
+            raise StaleLease(f"{claim.tenant}: operation {operation} is not planned any more")
+        window = windows.window_of(bucket, now)
+        counter, limit = self._counter(bucket, live_id, window)
+        throttle = self._stopped(counter, limit, window, now)
+        if throttle is None and bucket is Bucket.CREATE:
+            throttle = self._queue(claim.tenant, counter, limit, window, now)
+        elif throttle is None:
+            throttle = self._count(bucket, live_id, counter, limit, window, 1)
+        if throttle is not None:
+            del self.db.journal[operation]
+            self.db.open.pop((claim.tenant, row.value.component), None)
+            return throttle
+        row.value = replace(row.value, state=OperationState.SENT, sent_at=now)
+        row.sent_real_s, row.bucket, row.window_start = self.db.real(), bucket, window.start
+        return None
+
+    def _place(self, bucket: Bucket, live_id: str) -> tuple[Bucket, str]:
+        return bucket, live_id if bucket is Bucket.SERVICE else ""
+
+    def _counter(self, bucket: Bucket, live_id: str, window: windows.Window) -> tuple[BucketRow, int]:
+        """Answer a bucket's row as of a window, with the pause of its class, and its limit."""
+        row = self.db.budget.get(self._place(bucket, live_id), BucketRow())
+        whole = self.db.budget.get((bucket, ""), BucketRow())
+        row = replace(row, paused_until=whole.paused_until, message=whole.message)
+        if row.window_start != window.start:
+            row = replace(row, window_start=window.start, used=0)
+        return row, BUCKET_LIMITS[bucket] if row.limit_seen is None else row.limit_seen
+
+    def _stopped(self, row: BucketRow, limit: int, window: windows.Window, now: datetime) -> Throttle | None:
+        edge = windows.blocked_until(window, now, self.guard_band_s)
+        until = max(
+            (at for at in (row.paused_until, row.penalty_until, edge) if at is not None and at > now), default=None
+        )
+        if until is None:
+            return None
+        paused = row.paused_until is not None and row.paused_until > now
+        return Throttle(until=until, used=row.used, limit=limit, message=row.message if paused else "")
+
+    def _count(
+        self, bucket: Bucket, live_id: str, row: BucketRow, limit: int, window: windows.Window, wanted: int
+    ) -> Throttle | None:
+        if row.used + wanted > limit:
+            return Throttle(until=windows.opens_again(window, self.guard_band_s), used=row.used, limit=limit)
+        self.db.budget[self._place(bucket, live_id)] = replace(row, used=row.used + wanted)
+        return None
+
+    def _queue(self, tenant: str, row: BucketRow, limit: int, window: windows.Window, now: datetime) -> Throttle | None:
+        """Grant a create, or say where the tenant stands and when to ask again."""
+        used = row.used + self.db.creates(window.start)
+        mine = self._rank(tenant)
+        ahead = [
+            demand
+            for name, demand in self.db.demand.items()
+            if name != tenant and name in self.db.queue and not self.db.queue[name].failures and self._rank(name) < mine
+        ]
+        ready = sum(one.ready for one in ahead)
+        later = sum(one.wanted - one.ready for one in ahead if one.started or one.ready > 0)
+        late = now >= windows.reserves_end(window)
+        remaining = limit - used
+        if remaining > (ready if late else ready + later):
+            self.db.budget[(Bucket.CREATE, "")] = row
+            demand = self.db.demand.get(tenant)
+            if demand is not None:
+                left = max(demand.wanted - 1, 0), max(demand.ready - 1, 0)
+                self.db.demand[tenant] = replace(demand, wanted=left[0], ready=left[1], started=True)
+            return None
+        soon = not late and remaining > ready
+        until = windows.reserves_end(window) if soon else windows.opens_again(window, self.guard_band_s)
+        return Throttle(until=until, position=len(ahead) + 1, ahead=ready + later, used=used, limit=limit)
+
+    def _rank(self, tenant: str) -> tuple[bool, int, datetime, str]:
+        """Answer a tenant's place: started stacks first, then priority, then since when."""
+        demand, row = self.db.demand.get(tenant), self.db.tenants[tenant]
+        if demand is not None:
+            return not demand.started, -demand.priority, demand.since, tenant
+        budgeted = any(
+            held.tenant == tenant and held.owned.kind in CREATE_BUDGETED for held in self.db.inventory.values()
+        )
+        priority = row.columns["priority"]
+        assert isinstance(priority, int)
+        return not budgeted, -priority, row.generation_at, tenant
+
+    # ------------------------------------------------------------ reads
+
+    async def read_token(self, now: datetime) -> Throttle | None:
+        window = windows.window_of(Bucket.READ, now)
+        edge = windows.blocked_until(window, now, self.guard_band_s)
+        if edge is not None:
+            return Throttle(until=edge, limit=BUCKET_LIMITS[Bucket.READ])
+        block = self._block
+        if block is None or block.window != window or block.left <= 0 or self.db.real() >= block.ends_at:
+            row, limit = self._counter(Bucket.READ, "", window)
+            size = max(1, min(READ_BLOCK, limit - row.used))
+            self._block = None
+            throttle = self._stopped(row, limit, window, now) or self._count(Bucket.READ, "", row, limit, window, size)
+            if throttle is not None:
+                return throttle
+            block = self._block = Block(window, size, self.db.real() + READ_BLOCK_S)
+        block.left -= 1
+        return None
+
+    # ------------------------------------------------------------ feedback
+
+    async def learn(self, bucket: Bucket, live_id: str, limits: Limits) -> None:
+        self.believe(bucket, live_id, limits)
+
+    def believe(self, bucket: Bucket, live_id: str, limits: Limits) -> None:
+        window = windows.window_of(bucket, limits.date)
+        place = self._place(bucket, live_id)
+        before = self.db.budget.get(place, BucketRow())
+        if before.window_start is not None and before.window_start > window.start:
+            return
+        row, _ = self._counter(bucket, live_id, window)
+        spent = limits.limit - limits.remaining
+        if bucket is Bucket.CREATE:
+            spent -= self.db.creates(window.start)
+        penalty = row.penalty_until
+        if limits.remaining <= 0 and limits.resets_at > window.end + timedelta(seconds=1):
+            penalty = max(penalty or limits.resets_at, limits.resets_at)
+        self.db.budget[place] = replace(
+            row, used=max(row.used, spent), limit_seen=limits.limit, penalty_until=penalty,
+            paused_until=before.paused_until, message=before.message,
+        )  # fmt: skip
+
+    async def penalise(self, bucket: Bucket, live_id: str, until: datetime) -> None:
+        self._drop_block(bucket)
+        place = self._place(bucket, live_id)
+        row = self.db.budget.get(place, BucketRow())
+        self.db.budget[place] = replace(row, penalty_until=max(row.penalty_until or until, until))
+
+    async def pause(self, bucket: Bucket, until: datetime, message: str) -> None:
+        self._drop_block(bucket)
+        row = self.db.budget.get((bucket, ""), BucketRow())
+        self.db.budget[(bucket, "")] = replace(row, paused_until=until, message=message)
+
+    async def unpause(self, bucket: Bucket) -> None:
+        row = self.db.budget.get((bucket, ""))
+        if row is not None:
+            self.db.budget[(bucket, "")] = replace(row, paused_until=None, message="")
+
+    def _drop_block(self, bucket: Bucket) -> None:
+        if bucket is Bucket.READ:
+            self._block = None

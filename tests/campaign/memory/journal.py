@@ -1,0 +1,185 @@
+"""The journal, the inventory and the picture of Render in memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from reconciler.core.actions import Action
+from reconciler.core.errors import NotFound, StaleLease
+from reconciler.core.inventory import Owned
+from reconciler.core.kinds import SERVICES, Kind
+from reconciler.core.observed import Observed
+from reconciler.core.status import Event, Reason
+from reconciler.ports import Claim, Operation, OperationState, Refusal, Settlement, WakeClass
+from reconciler.postgres import windows
+from tests.campaign.memory.budgets import Budgets
+from tests.campaign.memory.claims import Claims
+from tests.campaign.memory.database import Held, JournalRow, Seen
+
+OPEN = frozenset({OperationState.PLANNED, OperationState.SENT, OperationState.UNKNOWN})
+
+
+class Journal(Budgets, Claims):
+    """The side of the store that effects write to."""
+
+    async def open_operation(self, claim: Claim, action: Action, request_hash: str, now: datetime) -> int:
+        self.fence(claim)
+        place = (claim.tenant, action.component)
+        held = self.db.open.get(place)
+        if held is not None and self.db.journal[held].value.state is OperationState.PLANNED:
+            del self.db.journal[held]
+        elif held is not None:
+            raise StaleLease(f"{claim.tenant}: an effect on {action.component} is under way, settle it first")
+        environment_id = action.payload.get("environmentId")
+        value = Operation(
+            id=self.db.next_operation(), component=action.component, verb=str(action.verb), kind=action.kind,
+            name=action.name, live_id=action.id, request_hash=request_hash, state=OperationState.PLANNED,
+            environment_id=environment_id if isinstance(environment_id, str) else "",
+        )  # fmt: skip
+        generation = self.db.tenants[claim.tenant].generation
+        self.db.journal[value.id] = JournalRow(value, claim.tenant, action.bucket, claim.epoch, generation)
+        self.db.open[place] = value.id
+        return value.id
+
+    async def settle_operation(
+        self, claim: Claim | None, operation: int, settlement: Settlement, now: datetime
+    ) -> None:
+        row = self.db.journal.get(operation)
+        if row is None:
+            raise NotFound(f"there is no operation {operation}")
+        before = row.value.state
+        if before is OperationState.SUCCEEDED:
+            return
+        if before not in OPEN and settlement.state in OPEN:
+            return
+        row.value = replace(row.value, state=settlement.state)
+        row.status = settlement.status
+        row.settled_at = None if settlement.state in OPEN else now
+        if settlement.state not in OPEN:
+            self._close((row.tenant, row.value.component), operation)
+        if settlement.state is OperationState.REFUSED:
+            self._refuse(row, settlement)
+        if settlement.limits is not None:
+            row.window_start = windows.window_of(row.bucket, settlement.limits.date).start
+            self.believe(row.bucket, row.value.live_id, settlement.limits)
+        self._apply(row.tenant, settlement, now)
+
+    def _close(self, place: tuple[str, str], operation: int) -> None:
+        if self.db.open.get(place) == operation:
+            del self.db.open[place]
+
+    def _refuse(self, row: JournalRow, settlement: Settlement) -> None:
+        value = row.value
+        key = (row.tenant, value.component, value.request_hash, row.generation)
+        self.db.refusals[key] = Refusal(
+            component=value.component, request_hash=value.request_hash, generation=row.generation,
+            message=settlement.message, status=settlement.status,
+        )  # fmt: skip
+
+    def _apply(self, tenant: str, settlement: Settlement, now: datetime) -> None:
+        """Change inventory and picture: what leaves goes first, so that a replaced object makes room."""
+        for id in sorted(settlement.forgotten):
+            self._forget(tenant, id)
+        for one in sorted(settlement.owned, key=lambda one: one.id):
+            self._own(tenant, one, now)
+        orphaned = self.db.tenants[tenant].purge_mode == "orphan"
+        for id in settlement.forgotten:
+            if id in self.db.picture and not orphaned:
+                self.db.picture[id].gone = True
+        self._write([one.observed for one in settlement.owned if one.observed is not None])
+        self._write(settlement.observed)
+
+    def _forget(self, tenant: str, id: str) -> None:
+        held = self.db.inventory.get(id)
+        if held is not None and held.tenant == tenant:
+            del self.db.inventory[id]
+            self.db.connections.pop((tenant, held.owned.component), None)
+
+    def _own(self, tenant: str, one: Owned, now: datetime) -> None:
+        for id, held in self.db.inventory.items():
+            same_place = held.tenant == tenant and held.owned.component == one.component
+            if (id == one.id) != same_place:
+                text = f"{one.id} appeared for {one.component} while {held.tenant}/{held.owned.component} has {id}"
+                event = Event(reason=Reason.DUPLICATE, component=one.component, message=text, warning=True)
+                self._tell(tenant, [event], now)
+                return
+        self.db.inventory[one.id] = Held(tenant, replace(one, observed=None))
+
+    def _write(self, observed: Sequence[Observed]) -> list[str]:
+        """Write what differs into the picture; an older look never replaces a newer one."""
+        written = []
+        for one in sorted(observed, key=lambda one: one.seen_at):
+            if self._news(one):
+                self.db.picture[one.id] = Seen(one)
+                written.append(one.id)
+        return written
+
+    def _news(self, one: Observed) -> bool:
+        old = self.db.picture.get(one.id)
+        if old is None:
+            return True
+        if one.seen_at < old.observed.seen_at:
+            return False
+        return old.gone or old.absent_sweeps > 0 or replace(one, seen_at=old.observed.seen_at) != old.observed
+
+    async def look_operation(self, operation: int, now: datetime) -> int:
+        row = self.db.journal.get(operation)
+        if row is None or row.value.state not in (OperationState.SENT, OperationState.UNKNOWN):
+            raise NotFound(f"operation {operation} is not open")
+        row.value = replace(row.value, looks=row.value.looks + 1, looked_at=now, state=OperationState.UNKNOWN)
+        return row.value.looks
+
+    async def save_owned(self, claim: Claim, owned: Sequence[Owned], forgotten: Sequence[str] = ()) -> None:
+        self.fence(claim)
+        stamps = [one.observed.seen_at for one in owned if one.observed is not None]
+        learned = Settlement(state=OperationState.SUCCEEDED, owned=owned, forgotten=forgotten)
+        self._apply(claim.tenant, learned, max(stamps, default=self.db.latest))
+
+    async def count_recent(self, verbs: Sequence[str], since: datetime) -> int:
+        wanted = {str(verb) for verb in verbs}
+        return sum(
+            row.value.verb in wanted and row.value.sent_at is not None and row.value.sent_at >= since
+            for row in self.db.journal.values()
+        )
+
+    # ------------------------------------------------------------ the picture
+
+    async def observe(
+        self, observed: Sequence[Observed], swept: Sequence[Kind], started_at: datetime, now: datetime
+    ) -> Sequence[str]:
+        self.db.latest = max(self.db.latest, now)
+        kinds = set(swept) | (SERVICES if set(swept) & SERVICES else set())
+        here = {one.id for one in observed}
+        for id in here & self.db.inventory.keys():
+            if self.db.inventory[id].owned.absent_looks:
+                self.db.see(id, absent_looks=0)
+        missed = [
+            id
+            for id, seen in self.db.picture.items()
+            if seen.observed.kind in kinds and not seen.gone and id not in here and seen.observed.seen_at < started_at
+        ]
+        for id in missed:
+            seen = self.db.picture[id]
+            seen.gone = seen.absent_sweeps >= 1
+            seen.absent_sweeps += 1
+            if id in self.db.inventory:
+                self.db.see(id, absent_looks=self.db.inventory[id].owned.absent_looks + 1)
+        written = self._write(observed)
+        for kind in kinds:
+            self.db.sweeps[kind] = max(self.db.sweeps.get(kind, started_at), started_at)
+        owners = {self.db.inventory[id].tenant for id in (*written, *missed) if id in self.db.inventory}
+        return self.db.wake(sorted(owners), WakeClass.DRIFT)
+
+    async def swept_at(self, kind: Kind) -> datetime | None:
+        return self.db.sweeps.get(kind)
+
+    async def count_snapshot(self, kinds: Sequence[Kind]) -> int:
+        return sum(seen.observed.kind in kinds and not seen.gone for seen in self.db.picture.values())
+
+    async def count_unasked(self, since: datetime) -> tuple[int, int]:
+        unasked = {
+            tenant
+            for (tenant, reason, _), told in self.db.events.items()
+            if reason == Reason.UNASKED and told.last_at >= since
+        }
+        return len(unasked), sum(one.purged_at is None for one in self.db.tenants.values())
