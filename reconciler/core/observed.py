@@ -86,6 +86,14 @@ class Deploy:
         return DEPLOY_STATES.get(self.status, DeployState.PROGRESSING)
 
 
+class Part(StrEnum):
+    """What a service has many of and each can be asked for by name; the value is Render's word in paths."""
+
+    VARIABLE = "env-vars"
+    FILE = "secret-files"
+    DOMAIN = "custom-domains"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
     """A custom domain as Render shows it; `redirect_for` names the twin of an apex/www pair."""

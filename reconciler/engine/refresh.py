@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from reconciler.core import diff, resolve
-from reconciler.core.errors import Gone, RenderError
+from reconciler.core.errors import Gone, RenderError, Unavailable, shown
 from reconciler.core.health import FINE
 from reconciler.core.inventory import Known, Owned
 from reconciler.core.kinds import DATASTORES, SERVICES, Kind
-from reconciler.core.observed import Deploy, DeployState, Detail
+from reconciler.core.observed import Deploy, DeployState, Detail, Part
 from reconciler.core.plan.outcome import dated
 from reconciler.core.plan.view import LOOKS_TO_BE_GONE
 from reconciler.core.values import SECRET_ATTRIBUTES, Live, Sensitive
@@ -22,6 +22,8 @@ DETAILED = SERVICES | {Kind.ENV_GROUP, Kind.POSTGRES}
 Item = TypeVar("Item")
 STEP_S = 4.0
 """What moved within so many world seconds of a look of ours, or of a deploy's start or end, is explained by it."""
+PROOFS_MAX = 3
+"""How many of the parts that a list lacks are asked for by name: one that is there is enough to doubt the list."""
 EVENTS_KEPT = timedelta(hours=24)
 """How far back a standing failure is looked for."""
 PUSHED = frozenset({"new_commit", "deploy_hook"})
@@ -235,6 +237,7 @@ async def _deep_check(ports: Ports, claim: Claim, result: Refreshed, row: Owned)
         detail = await ports.render.detail(row.kind, row.id)
         if _lacks(row.known, detail):  # absence is seen twice before anything follows from it
             detail = _either(detail, await ports.render.detail(row.kind, row.id))
+            await _doubt(ports, row, detail)
     except Gone:
         await _miss(ports, result, row)
         return
@@ -248,6 +251,25 @@ async def _deep_check(ports: Ports, claim: Claim, result: Refreshed, row: Owned)
     if row.kind in SERVICES:
         known = replace(known, failure=await _failure(ports, replace(row, known=known)))
     result.put(replace(row, observed=observed, known=known))
+
+
+async def _doubt(ports: Ports, row: Owned, detail: Detail) -> None:
+    """Ask by name for some of what lists lack; Unavailable when it is there, for then the lists show nothing.
+
+    To put back what is there costs a deploy, and would drop what a person has added and the list does not show.
+    """
+    if row.kind not in SERVICES:
+        return
+    domains = None if detail.domains is None else {one.name for one in detail.domains}
+    for part, before, now in (
+        (Part.VARIABLE, row.known.env, detail.env),
+        (Part.FILE, row.known.files, detail.files),
+        (Part.DOMAIN, {one.name for one in row.known.domains}, domains),
+    ):
+        missing = [] if now is None else sorted(set(before) - set(now))
+        for name in missing[:PROOFS_MAX]:
+            if await ports.render.has(row.id, part, name):
+                raise Unavailable(f"Render's list of {part} of {row.name} lacks {shown(name)}, which is there")
 
 
 def _lacks(known: Known, detail: Detail) -> bool:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from reconciler.core.actions import Action
 from reconciler.core.kinds import Kind
-from reconciler.core.observed import Deploy, Detail, Observed
+from reconciler.core.observed import Deploy, Detail, Observed, Part
 from reconciler.core.spec import BlueprintSpec, TenantSpec
 from reconciler.core.values import Json, Sensitive
 from reconciler.ports.values import Plaintext, Reply
@@ -45,6 +45,9 @@ class Render(Protocol):
 
     async def detail(self, kind: Kind, id: str) -> Detail:
         """Read what lists do not show: env vars, files, domains, rules, newest deploy, connection info."""
+
+    async def has(self, id: str, part: Part, name: str) -> bool:
+        """Ask for one part of a service by its name: the second means, beside their list, by which it is missed."""
 
     async def deploy(self, id: str) -> Deploy | None:
         """Read the newest deploy of a service."""

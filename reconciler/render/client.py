@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.core.actions import Action
 from reconciler.core.kinds import Kind
-from reconciler.core.observed import Deploy, Detail, Observed
+from reconciler.core.observed import Deploy, Detail, Observed, Part
 from reconciler.core.values import Sensitive
 from reconciler.ports import Clock, Plaintext, Render, Reply
 from reconciler.render.calls import Calls, Hooks, Settings
@@ -80,6 +80,10 @@ class RenderClient:
     async def detail(self, kind: Kind, id: str) -> Detail:
         """Read what lists do not show."""
         return await self._reads.detail(kind, id)
+
+    async def has(self, id: str, part: Part, name: str) -> bool:
+        """Say whether a service has a variable, file or domain of this name."""
+        return await self._reads.has(id, part, name)
 
     async def deploy(self, id: str) -> Deploy | None:
         """Read the newest deploy of a service."""

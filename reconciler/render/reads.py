@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from reconciler.core.errors import Denied, Refused, Unavailable, shown
+from reconciler.core.errors import Denied, Gone, Refused, Unavailable, shown
 from reconciler.core.kinds import DATASTORES, SERVICES, Kind
-from reconciler.core.observed import Deploy, Detail, Observed
+from reconciler.core.observed import Deploy, Detail, Observed, Part
 from reconciler.core.values import Sensitive
 from reconciler.ports import Clock
 from reconciler.render import events, lists, normalise, wire
@@ -170,6 +170,14 @@ class Reads:
             routes=routes,
             deploy=await self.deploy(id),
         )
+
+    async def has(self, id: str, part: Part, name: str) -> bool:
+        """Ask for one variable, file or domain of a service by its name."""
+        try:
+            await self._calls.read(path("services", id, part.value, name))
+        except Gone:
+            return False
+        return True
 
     async def variables(self, id: str) -> list[wire.EnvVar]:
         """Read all variables of a service, newest first."""

@@ -115,6 +115,7 @@ async def test_it_is_ours_even_where_the_lists_lag_behind(world: World) -> None:
     await through(world, "acme", counts=PLAIN_COUNT)
 
 
+@pytest.mark.long
 async def test_a_name_taken_by_nobody_who_can_be_seen_is_said_and_costs_few_creates(world: World) -> None:
     async with standing(world, "status", status=409, message="name in use", method="POST", path="^/v1/services$"):
         await birth(world, PLAIN, "acme")
@@ -171,6 +172,26 @@ async def test_answers_that_show_nothing_or_half_change_nothing_however_long(
         assert spending <= 200, spending
     await through(world, counts={kind: count + DATA_COUNT[kind] for kind, count in PLAIN_COUNT.items()})
     assert await world.simulator.writes(before) == [], await world.picture()
+
+
+@pytest.mark.parametrize("fault", ["list_empty", pytest.param("list_half", marks=LONG)])
+async def test_lists_of_parts_that_lie_are_caught_by_asking_for_a_part_by_name(world: World, fault: str) -> None:
+    await settled(world, PLAIN)
+    await world.simulator.human("env-set", "app-acme", key="PERSONAL", value="kept")
+    await world.registry.reconcile("acme", ACTOR)
+    await world.settle("acme", step_s=30.0)
+    before = (await world.simulator.truth())["write_seq"]
+    async with standing(world, fault, method="GET", path="/(env-vars|secret-files|custom-domains)$"):
+        await world.registry.reconcile("acme", ACTOR)  # looks at every variable, file and domain
+        spending = await spent(world, HOUR_S)
+        assert await world.simulator.writes(before) == [], await world.picture()
+        assert spending <= 200, spending
+        assert (await status_of(world)).phase == "Ready"
+    await world.simulator.human("env-delete", "app-acme", key="COLOUR")  # what is really gone is put back
+    await world.registry.reconcile("acme", ACTOR)
+    await through(world, "acme", counts=PLAIN_COUNT)
+    env = (await world.live("services", "app-acme"))["envVars"]
+    assert env["PERSONAL"] == "kept" and env["COLOUR"] == "blue"
 
 
 @pytest.mark.parametrize("fault", ["null_body", "wrong_schema"])

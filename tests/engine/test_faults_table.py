@@ -70,6 +70,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "list_missing": ("test_faults_reads.test_lists_that_lose_double_or_show_nothing_delete_and_create_nothing",),
     "list_duplicate": ("test_faults_reads.test_lists_that_lose_double_or_show_nothing_delete_and_create_nothing",),
     "list_empty": (
+        "test_faults_answers.test_lists_of_parts_that_lie_are_caught_by_asking_for_a_part_by_name",
         "test_faults_answers.test_answers_that_show_nothing_or_half_change_nothing_however_long",
         "test_faults_answers.test_a_birth_with_lost_answers_amid_bad_lists_is_not_doubled",
     ),

@@ -11,7 +11,7 @@ import pytest
 from reconciler.core.actions import Action, Verb
 from reconciler.core.errors import Conflict, Denied, Refused, Throttled, Unavailable, Unknown
 from reconciler.core.kinds import DATASTORES, Kind
-from reconciler.core.observed import DeployState
+from reconciler.core.observed import DeployState, Part
 from reconciler.core.values import Sensitive
 from reconciler.ports import Plaintext
 from reconciler.render.calls import Hooks
@@ -119,6 +119,14 @@ async def test_variables_and_files_are_merged_into_what_is_there(simulator, clie
     assert texts(detail.files) == texts(reply.detail.files)
     await client.send(action(Verb.SET_ENV, Kind.WEB, id, removes=tuple(stands)), NOTHING)
     assert texts((await client.detail(Kind.WEB, id)).env) == {}
+
+
+async def test_a_part_is_asked_for_by_its_name(simulator, client):
+    id = (await create(client, Kind.WEB)).observed.id
+    await client.send(action(Verb.ADD_DOMAIN, Kind.WEB, id, payload={"name": "shop.acme.io"}), NOTHING)
+    for part, name in ((Part.VARIABLE, "TOKEN"), (Part.FILE, "key.pem"), (Part.DOMAIN, "shop.acme.io")):
+        assert await client.has(id, part, name)
+        assert not await client.has(id, part, "none.acme.io")
 
 
 async def test_an_apex_domain_brings_its_twin_and_is_verified(simulator, client):
