@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from reconciler.core.status import Event, Reason
-from reconciler.ports import Backlog, Claim, Demand, OperationState, Verdict, WakeClass
+from reconciler.ports import Backlog, Brake, Claim, Demand, OperationState, Turns, Verdict, WakeClass
 from tests.campaign.memory.database import EPOCH, Told
 from tests.campaign.memory.parts import Part
 
@@ -17,26 +17,31 @@ PAUSE_MIN_S = 1.0
 class Claims(Part):
     """The queue side of the store."""
 
-    async def claim(self, wake_class: WakeClass, limit: int, owner: str, lease_s: float, now: datetime) -> list[Claim]:
+    async def claim(
+        self, turns: Mapping[WakeClass, Turns], limit: int, owner: str, lease_s: float, now: datetime
+    ) -> list[Claim]:
+        if self.db.brake[0] is Brake.STOP:
+            return []
         real_s = self.db.real()
-        due = [
-            (row.due_at, row.queued_at, tenant)
-            for tenant, row in self.db.queue.items()
-            if row.wake_class is wake_class and row.due_at <= now and not row.leased(real_s)
-        ]
-        claims = []
-        for due_at, queued_at, tenant in sorted(due)[:limit]:
-            row = self.db.queue[tenant]
-            row.owner, row.lease_until = owner, real_s + lease_s
-            row.epoch += 1
-            overdue_s = real_s - queued_at if due_at == EPOCH else (now - due_at).total_seconds()
-            claims.append(
-                Claim(
-                    tenant=tenant, epoch=row.epoch, wake_seq=row.wake_seq, wake_class=wake_class,
-                    failures=row.failures, overdue_s=max(0.0, overdue_s),
-                )
-            )  # fmt: skip
-        return claims
+        places: list[tuple[float, str]] = []
+        for wake_class, turn in turns.items():
+            due = sorted(
+                (row.due_at, row.queued_at, tenant)
+                for tenant, row in self.db.queue.items()
+                if row.wake_class is wake_class and row.due_at <= now and not row.leased(real_s)
+            )
+            places += [(turn.starts + turn.step * at, tenant) for at, (_, _, tenant) in enumerate(due[:limit])]
+        return [self._take(tenant, owner, real_s, lease_s, now) for _, tenant in sorted(places)[:limit]]
+
+    def _take(self, tenant: str, owner: str, real_s: float, lease_s: float, now: datetime) -> Claim:
+        row = self.db.queue[tenant]
+        row.owner, row.lease_until = owner, real_s + lease_s
+        row.epoch += 1
+        overdue_s = real_s - row.queued_at if row.due_at == EPOCH else (now - row.due_at).total_seconds()
+        return Claim(
+            tenant=tenant, epoch=row.epoch, wake_seq=row.wake_seq, wake_class=row.wake_class,
+            failures=row.failures, overdue_s=max(0.0, overdue_s),
+        )  # fmt: skip
 
     async def renew(self, owner: str, lease_s: float, tenants: Collection[str] | None = None) -> set[str]:
         mine = {

@@ -15,7 +15,9 @@ from reconciler.core.status import Phase
 from reconciler.core.values import SecretRef, Sensitive
 from reconciler.ports import (
     Brake,
+    End,
     Interval,
+    Metered,
     Operation,
     OperationState,
     Record,
@@ -71,6 +73,13 @@ class MemoryStore(Journal):
                 for (owner, component), found in self.db.connections.items()
                 if owner == tenant
                 for name, value in found.items()
+            },
+            metered={
+                id: Metered(
+                    tenant=one.tenant, component=one.component, facts=one.facts, usd_per_month=one.usd_per_month
+                )
+                for id, (one, _) in self.db.ledger.items()
+                if id in self.db.inventory and self.db.inventory[id].tenant == tenant
             },
             reconcile_token=row.token,
             exported=row.deleted_at is not None and self._exported(tenant, row.deleted_at),
@@ -160,10 +169,10 @@ class MemoryStore(Journal):
 
     # ------------------------------------------------------------ costs
 
-    async def meter(self, intervals: Sequence[Interval], ended: Mapping[str, datetime]) -> None:
+    async def meter(self, intervals: Sequence[Interval], ended: Mapping[str, End]) -> None:
         opened = {one.resource_id: one for one in sorted(intervals, key=lambda one: one.at)}
-        for id, at in ended.items():
-            self._end(id, at)
+        for id, end in ended.items():
+            self._end(id, end.at)
         for id, one in opened.items():
             before = self.db.ledger.get(id)
             if before is not None:
