@@ -13,6 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 FOUND = {
     3088: "a create's success told twice brought back the inventory row of what had been deleted since",
     3094: "the deploy that a resume starts was taken for one whose request was lost",
+    76: "a resume of what somebody had resumed already was waited for in vain",
     30: "a failed deploy was not started anew for a person who asked",
 }
 """Seeds that found a bug once, by what it was; the regression tests proper are in tests/engine and tests/postgres."""
