@@ -4,6 +4,8 @@ Limits on real time: a statement 15 s, a lock 5 s, an idle transaction 5 s. A si
 within half a minute, because a query on such a connection cannot be cancelled from here (psycopg issue 1371).
 """
 
+import select
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +15,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from reconciler.postgres.errors import normalise
 
-Connection = AsyncConnection[DictRow]
+
+class Connection(AsyncConnection[DictRow]):
+    """A connection of the pool; `checked_at_s` (monotonic) is when it was last seen to be alive."""
+
+    checked_at_s: float = 0.0
+
+
 Pool = AsyncConnectionPool[Connection]
 
 STATEMENT_TIMEOUT_MS = 15_000
@@ -28,6 +36,9 @@ TCP: Mapping[str, str] = {
     "tcp_user_timeout": "25000",
 }
 POOL_WAIT_S = 10.0
+CHECK_AFTER_S = 5.0
+"""A connection seen alive so lately (real) is not asked again, which would double the trips of every pass, unless its
+socket has something to say: a server that goes says so, and only one that dies in silence is noticed later."""
 
 
 def address(url: str, application_name: str) -> str:
@@ -45,6 +56,21 @@ async def configure(connection: AsyncConnection[Any]) -> None:
     )
 
 
+def _has_news(connection: Connection) -> bool:
+    """Say whether the socket of an idle connection can be read: then its other end was closed, or a notice came."""
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
+
+
+async def check(connection: Connection) -> None:
+    """Make sure that a connection is alive before it is handed out; cheaply where it was a moment ago."""
+    now_s = time.monotonic()
+    if now_s - connection.checked_at_s >= CHECK_AFTER_S or _has_news(connection):
+        await Pool.check_connection(connection)
+        connection.checked_at_s = now_s
+
+
 def make_pool(url: str, *, max_size: int = 10, application_name: str = "reconciler") -> Pool:
     """Make a closed pool of autocommit connections with dict rows; open it with `async with` or `await pool.open()`."""
     return AsyncConnectionPool(
@@ -55,7 +81,7 @@ def make_pool(url: str, *, max_size: int = 10, application_name: str = "reconcil
         max_size=max_size,
         timeout=POOL_WAIT_S,
         configure=configure,
-        check=AsyncConnectionPool.check_connection,
+        check=check,
         name=application_name,
         open=False,
     )

@@ -6,6 +6,8 @@ transport, callers wait through a shield, and only httpx's own timeouts end it.
 """
 
 import asyncio
+import importlib.util
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +24,9 @@ WEDGED_AFTER = 3
 KEEPALIVE_S = 3.0
 """Idle connections are dropped before the other side does it (many servers: after 5 s): a write that meets a
 connection just being closed would be one whose outcome nobody knows."""
+if importlib.util.find_spec("sniffio") is None:
+    # httpcore imports it with every request; where it is not installed, each time along the whole import path.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

@@ -11,6 +11,7 @@ from reconciler.core.compile import layers, params, plugins
 from reconciler.core.compile.envs import Environment
 from reconciler.core.compile.expressions import Scope
 from reconciler.core.compile.order import Order, arrange
+from reconciler.core.compile.templates import template_of
 from reconciler.core.errors import Invalid, Problem, shown
 from reconciler.core.kinds import DATASTORES, ENVIRONMENT, PROJECT, SERVICES, Kind
 from reconciler.core.observed import Rule
@@ -298,7 +299,7 @@ def compile_stack(
     Raises Invalid with every problem: unknown tier, parameter or component, dangling reference, circles that
     cannot be built, names that are too long. Network addresses inside env variables stay references.
     """
-    template = language.normalise(blueprint.template, environment=tenant.environment)
+    template = template_of(blueprint.template, tenant.environment)
     build = _Build(blueprint, tenant, live)
     build.components = layers.layered(template.components, blueprint, tenant, build.problems)
     build.components = plugins.weave(build.components, tenant.plugins, build.problems)
