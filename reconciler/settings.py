@@ -125,8 +125,12 @@ class Settings(BaseSettings):
     """Share by which resyncs are spread, so that tenants made together do not stay together."""
 
     sweep_s: float = Field(default=900, gt=0)
-    """How often everything in the workspace is listed, world seconds: 1,000 stacks take about 60 list calls of 400 a
+    """How often everything in the workspace is listed, world seconds: 1,000 stacks take about 90 list calls of 400 a
     minute."""
+
+    sweep_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of Render's 400 reads a minute that listing may use up at most: 10,000 stacks are then listed within five
+    minutes, and passes find reads at any time."""
 
     deep_check_s: float = Field(default=86400, gt=0)
     """How often what lists do not show (variables, files, domains) is read anew, world seconds: four calls a service,

@@ -151,9 +151,8 @@ class Serving:
 
         async def ages() -> Mapping[str, float]:
             kinds = (Kind.WEB, Kind.POSTGRES, Kind.KEY_VALUE, Kind.ENV_GROUP, Kind.PROJECT, Kind.ENVIRONMENT)
-            stamps = {kind: await store.swept_at(kind) for kind in kinds}
-            now = clock.now()
-            return {kind.value: (now - at).total_seconds() for kind, at in stamps.items() if at is not None}
+            stamps, now = await store.sweeps(), clock.now()
+            return {kind.value: (now - stamps[kind]).total_seconds() for kind in kinds if kind in stamps}
 
         async def budgets() -> Sequence[BudgetLevel]:
             levels = await store.levels(clock.now())

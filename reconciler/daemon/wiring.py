@@ -112,6 +112,7 @@ def engine_options(settings: Settings) -> Options:
         shutdown_s=max(1.0, settings.shutdown_s - 3.0),
         grace_s=settings.grace_s,
         sweep_s=settings.sweep_s,
+        sweep_share=settings.sweep_share,
         deep_s=settings.deep_check_s,
         pace=Pace(
             resync_s=settings.resync_s,

@@ -28,6 +28,7 @@ class Options:
     shutdown_s: float = 8.0
     grace_s: float = 120.0
     sweep_s: float = 900.0
+    sweep_share: float = 0.5
     deep_s: float = 86400.0
     rounds_max: int = 12
     pace: Pace = field(default_factory=Pace)

@@ -75,7 +75,7 @@ async def _candidates(ports: Ports, operation: Operation) -> tuple[list[Observed
     """
     found = await ports.render.find(operation.kind, operation.name)
     now = ports.clock.now()
-    await ports.store.observe(found, (), now, now)
+    await ports.store.observe(found, now)
     free = {one.id for one in await ports.store.unowned([(operation.kind, operation.name)])}
     since = (operation.sent_at or now) - SKEW * max(1.0, ports.clock.speed())
     unproved = operation.status == TAKEN and operation.kind in SERVICES and not operation.environment_id

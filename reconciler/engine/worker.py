@@ -12,18 +12,23 @@ from reconciler.engine import rollout
 from reconciler.engine.options import Ports
 from reconciler.engine.reconcile import Reconciler
 from reconciler.engine.shares import Shares
-from reconciler.engine.snapshot import Sweeper
+from reconciler.engine.snapshot import Step, Sweeper
 from reconciler.ports import Claim, WakeClass
 
 IDLE_MIN_S = 0.05
 DUTY_MIN_S = 0.2
 TRIM_EVERY_S = 60.0
+DISBELIEVED_S = 60.0
+"""World seconds before all is listed again after a sweep whose absences were not believed."""
 LAST_WRITES_S = 1.0
 """A pass that has just released its lease needs so long at most to end; one that goes on has lost it."""
 
 
 class Worker:
-    """One replica of the engine. `owner` names it in leases; `progress_at` (monotonic) is its last sign of life."""
+    """One replica of the engine. `owner` names it in leases; `progress_at` (monotonic) is its last sign of life.
+
+    `swept` is set once the whole workspace was listed since this replica began, by it or by who has the duty.
+    """
 
     def __init__(self, ports: Ports, owner: str, *, seed: int | None = None) -> None:
         """Keep the ports; `seed` makes the jitter repeatable."""
@@ -31,6 +36,7 @@ class Worker:
         self.owner = owner
         self.progress_at = time.monotonic()
         self.swept = asyncio.Event()
+        self._fresh = asyncio.Event()
         self._reconciler = Reconciler(ports)
         self.sweeper = Sweeper(ports, owner)
         self._random = random.Random(seed)  # noqa: S311 jitter, not a secret
@@ -104,7 +110,7 @@ class Worker:
             await self._return_kept()
         free = self.ports.options.workers - len(self._passes)
         claimed = 0
-        if free > 0 and self.swept.is_set():
+        if free > 0 and self._fresh.is_set():
             claimed = await self._claim_some(free)
         self.progress_at = time.monotonic()
         if claimed == 0 or claimed >= free:
@@ -208,17 +214,54 @@ class Worker:
                 self.ports.telemetry.problem("lease_lost", tenant=tenant)
 
     async def _sweep(self) -> None:
-        # Whatever happened while this process was away, it looks before it believes.
-        if not self.swept.is_set() or await self.sweeper.due():
-            try:
-                await self.sweeper.sweep()
-            except RenderError:
-                await self._pause(min(5.0, 30.0 / max(1.0, self.ports.clock.speed())))
-                return
-            self._wake.set()
+        """Sweep when due; a picture that is fresh enough is worked with from the start.
+
+        Whatever happened while this process was away, it looks, even if somebody else did so a moment ago.
+        """
+        due = await self.sweeper.due()
+        if not due:
+            self._begin_passes()
+        if not self.sweeper.under_way and (due or not self.swept.is_set()):
+            self.sweeper.begin()
+        try:
+            step = await self._sweep_on()
+        except Throttled as error:
+            await self._pause_until(error.until)
+            return
+        except RenderError:
+            await self._pause(min(5.0, 30.0 / max(1.0, self.ports.clock.speed())))
+            return
+        if step is Step.MORE:
+            return
         if not await self.sweeper.due():
             self.swept.set()
+            self._begin_passes()
+        elif step is Step.DONE:  # it was not believed, and the next one will say the same for a while
+            await self._pause(max(DUTY_MIN_S, DISBELIEVED_S / max(1.0, self.ports.clock.speed())))
+            return
         await self._pause(self._duty_s())
+
+    async def _sweep_on(self) -> Step:
+        """Read pages to the end, or until this minute's share of reads is used, and then wait for the next."""
+        step = Step.DONE
+        while self.sweeper.under_way and not self._stopping.is_set():
+            waits = self.sweeper.waits()
+            if waits is not None:
+                await self._pause_until(self.ports.clock.now() + waits)
+                return Step.MORE
+            step = await self.sweeper.step()
+        return step
+
+    def _begin_passes(self) -> None:
+        """Let passes run from now on: the picture is no older than it may be while this process works."""
+        if not self._fresh.is_set():
+            self._fresh.set()
+            self._wake.set()
+
+    async def _pause_until(self, at: datetime) -> None:
+        """Wait until a world time, but look at the clock again every few seconds: it may have been moved."""
+        world_s = (at - self.ports.clock.now()).total_seconds()
+        await self._pause(max(DUTY_MIN_S, min(5.0, world_s / max(0.001, self.ports.clock.speed()))))
 
     async def _rollout(self) -> None:
         await rollout.advance(self.ports, self.owner)

@@ -25,7 +25,7 @@ from reconciler.ports.values import (
     Verdict,
     WakeClass,
 )
-from reconciler.ports.world import Clock, Render, Resolver, SpecReader, Telemetry
+from reconciler.ports.world import Clock, Pages, Render, Resolver, SpecReader, Telemetry
 
 __all__ = [
     "Backlog",
@@ -40,6 +40,7 @@ __all__ = [
     "Metered",
     "Operation",
     "OperationState",
+    "Pages",
     "Plaintext",
     "Record",
     "Refusal",

@@ -72,13 +72,20 @@ class Store(Protocol):
     async def save_owned(self, claim: Claim, owned: Sequence[Owned], forgotten: Sequence[str] = ()) -> None:
         """Write inventory knowledge gained without an effect; StaleLease when the epoch moved."""
 
-    async def observe(
-        self, observed: Sequence[Observed], swept: Sequence[Kind], started_at: datetime, now: datetime
-    ) -> Sequence[str]:
-        """Write changed snapshot rows, count absence for swept kinds, wake the tenants concerned; answer them."""
+    async def observe(self, observed: Sequence[Observed], now: datetime) -> Sequence[str]:
+        """Write changed snapshot rows and wake the tenants concerned; answer them."""
+
+    async def swept(self, kinds: Sequence[Kind], seen: Sequence[str], started_at: datetime) -> Sequence[str]:
+        """End a sweep of kinds that is believed: count absence of all it has not `seen` by id, wake whom that concerns.
+
+        Answers those. Only what was there before the sweep `started_at` can be missed by it.
+        """
 
     async def swept_at(self, kind: Kind) -> datetime | None:
         """Answer when the last full sweep of a kind began (world)."""
+
+    async def sweeps(self) -> Mapping[Kind, datetime]:
+        """Answer when the last full sweep of every kind began (world), without those that were never swept."""
 
     async def count_snapshot(self, kinds: Sequence[Kind]) -> int:
         """Count the objects of the shared picture that are not known to be gone."""

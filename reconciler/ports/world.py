@@ -25,16 +25,23 @@ class Clock(Protocol):
         """Wait that many world seconds (or until cancelled); a stopped clock is polled in real time."""
 
 
+class Pages(Protocol):
+    """A list under way."""
+
+    async def next(self) -> Sequence[Observed] | None:
+        """Read the next page, None behind the last. After an error the same page can be asked for again."""
+
+
 class Render(Protocol):
     """Render's API. Every method raises the RenderError that says what to do (core.errors); none retries a write."""
 
     async def check(self) -> str:
         """Ask who we are (GET /users, /owners) and answer the workspace id; Denied when the key is refused."""
 
-    async def sweep(self, kind: Kind) -> Sequence[Observed]:
-        """List every object of a kind in the workspace, all pages, de-duplicated by id.
+    def pages(self, kind: Kind, projects: Sequence[str] = ()) -> Pages:
+        """List every object of a kind in the workspace, page by page; environments are those of `projects`.
 
-        Services of all five kinds come with any of them: ask once, with Kind.WEB.
+        Services of all five kinds come with any of them: ask once, with Kind.WEB. An object may come twice.
         """
 
     async def get(self, kind: Kind, id: str) -> Observed:

@@ -12,7 +12,7 @@ from reconciler.core.actions import Action
 from reconciler.core.kinds import Kind
 from reconciler.core.observed import Deploy, Detail, Observed, Part
 from reconciler.core.values import Sensitive
-from reconciler.ports import Clock, Plaintext, Render, Reply
+from reconciler.ports import Clock, Pages, Plaintext, Render, Reply
 from reconciler.render.calls import Calls, Hooks, Settings
 from reconciler.render.clock import RenderClock, SimulatedClock
 from reconciler.render.probe import Probe
@@ -68,6 +68,10 @@ class RenderClient:
     async def sweep(self, kind: Kind) -> Sequence[Observed]:
         """List every object of a kind; services of all kinds come with any of them."""
         return await self._reads.sweep(kind)
+
+    def pages(self, kind: Kind, projects: Sequence[str] = ()) -> Pages:
+        """List the objects of a kind page by page; environments are those of `projects`."""
+        return self._reads.pages(kind, projects)
 
     async def get(self, kind: Kind, id: str) -> Observed:
         """Read one object; Gone when it is not there."""

@@ -3,9 +3,11 @@
 Render API 1.3, 1.4 (lists and filters), 3.1, 3.13-3.16, 4 (details), 6.4 (events).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
 
 from reconciler.core.errors import Denied, Gone, Refused, Unavailable, shown
 from reconciler.core.kinds import DATASTORES, SERVICES, Kind
@@ -23,10 +25,38 @@ COLLECTIONS = {
     Kind.PROJECT: "projects",
     Kind.ENVIRONMENT: "environments",
 }
-PROJECTS_AT_ONCE = 50
-"""Project ids in one query of environments: about 1,300 characters of URL."""
+PROJECTS_AT_ONCE = lists.PAGE - 1
+"""Project ids in one query of environments: about 2,700 characters of URL, and as many as fill no page, because
+behind a full page one more must be asked for."""
 SHOWN_WORKSPACES = 5
-Owned = TypeVar("Owned", wire.Postgres, wire.KeyValue, wire.Project)
+Owned = TypeVar("Owned", wire.KeyValue, wire.Project)
+M = TypeVar("M", bound=BaseModel)
+
+
+def _group_stamp(item: wire.EnvGroup) -> tuple[str, datetime | None]:
+    return item.id, item.created_at
+
+
+class KindPages(Generic[M]):
+    """The objects of one kind, list by list and page by page; a page that could not be had can be asked for again."""
+
+    def __init__(
+        self, clock: Clock, sources: Sequence[lists.Pages[M]], made: Callable[[M, datetime], Observed | None]
+    ) -> None:
+        """`made` turns an item and the time it was asked for into what we observe; None leaves it out."""
+        self._clock = clock
+        self._sources = list(sources)
+        self._made = made
+
+    async def next(self) -> list[Observed] | None:
+        """Read the next page; None behind the last."""
+        while self._sources:
+            now = self._clock.now()
+            page = await self._sources[0].next()
+            if page is not None:
+                return [one for item in page if (one := self._made(item, now)) is not None]
+            del self._sources[0]
+        return None
 
 
 class Reads:
@@ -57,56 +87,70 @@ class Reads:
         raise Denied(f"the API key {wanted}; it sees: {seen}. Set RENDER_OWNER_ID to the workspace to manage")
 
     async def sweep(self, kind: Kind, query: Mapping[str, str] | None = None) -> list[Observed]:
-        """List every object of a kind in the workspace; services of all kinds come with any of them.
+        """List every object of a kind in the workspace, once each."""
+        projects = [one.id for one in await self.sweep(Kind.PROJECT)] if kind is Kind.ENVIRONMENT else ()
+        pages, found = self.pages(kind, projects, query), dict[str, Observed]()
+        while (page := await pages.next()) is not None:
+            for one in page:
+                found.setdefault(one.id, one)
+        return list(found.values())
+
+    def pages(
+        self, kind: Kind, projects: Sequence[str] = (), query: Mapping[str, str] | None = None
+    ) -> "KindPages[Any]":
+        """List the objects of a kind page by page; services of all kinds come with any of them.
 
         Services of types this project does not know are left out, and so are previews and database replicas.
+        Environments are those of `projects`: there is no list without projects (Render API 1.4).
         """
         asked = {"ownerId": self.owner_id, **(query or {})}
-        now = self._clock.now()
+        calls, clock = self._calls, self._clock
         if kind in SERVICES:
-            return await self._services(asked, now)
+            asked["includePreviews"] = "false"
+            services = lists.CursorPages(calls, "/services", "service", wire.Service, asked)
+            return KindPages(clock, [services], self._service)
         if kind is Kind.POSTGRES:
             asked["includeReplicas"] = "false"
-            databases = await lists.by_cursor(self._calls, "/postgres", "postgres", wire.Postgres, asked)
-            databases = [item for item in databases if item.role != "replica"]
-            return [normalise.postgres(item, now, listed=True) for item in self._ours(databases)]
-        if kind is Kind.KEY_VALUE:
-            stores = await lists.by_cursor(self._calls, "/key-value", "keyValue", wire.KeyValue, asked)
-            return [normalise.key_value(item, now) for item in self._ours(stores)]
-        if kind is Kind.ENV_GROUP:
-            groups = await lists.by_time(
-                self._calls, "/env-groups", wire.EnvGroup, lambda item: (item.id, item.created_at), asked
+            return KindPages(
+                clock, [lists.CursorPages(calls, "/postgres", "postgres", wire.Postgres, asked)], self._postgres
             )
-            return [normalise.env_group(item, now) for item in groups if item.owner_id in {"", self.owner_id}]
+        if kind is Kind.KEY_VALUE:
+            stores = lists.CursorPages(calls, "/key-value", "keyValue", wire.KeyValue, asked)
+            return KindPages(clock, [stores], self._ours(normalise.key_value))
+        if kind is Kind.ENV_GROUP:
+            groups = lists.TimePages(calls, "/env-groups", wire.EnvGroup, _group_stamp, asked)
+            return KindPages(clock, [groups], self._group)
         if kind is Kind.PROJECT:
-            projects = await lists.by_cursor(self._calls, "/projects", "project", wire.Project, asked)
-            return [normalise.project(item, now) for item in self._ours(projects)]
-        return await self._environments(now)
-
-    async def _services(self, asked: Mapping[str, str], now: datetime) -> list[Observed]:
-        found = await lists.by_cursor(
-            self._calls, "/services", "service", wire.Service, {**asked, "includePreviews": "false"}
+            found = lists.CursorPages(calls, "/projects", "project", wire.Project, asked)
+            return KindPages(clock, [found], self._ours(normalise.project))
+        batches = (projects[at : at + PROJECTS_AT_ONCE] for at in range(0, len(projects), PROJECTS_AT_ONCE))
+        return KindPages(
+            clock,
+            [
+                lists.CursorPages(
+                    calls, "/environments", "environment", wire.Environment, asked | {"projectId": ",".join(batch)}
+                )
+                for batch in batches
+            ],
+            normalise.environment,
         )
-        observed: list[Observed] = []
-        for item in lists.unique(found, lambda item: item.id):
-            kind = normalise.kind_of(item)
-            if kind is not None and item.owner_id in {"", self.owner_id}:
-                observed.append(normalise.service(item, kind, now))
-        return observed
 
-    def _ours(self, found: Sequence[Owned]) -> list[Owned]:
-        """Drop doubles, and what belongs to another workspace of the same key."""
-        items = lists.unique(found, lambda item: item.id)
-        return [item for item in items if item.owner is None or item.owner.id == self.owner_id]
+    def _service(self, item: wire.Service, now: datetime) -> Observed | None:
+        kind = normalise.kind_of(item)
+        ours = item.owner_id in {"", self.owner_id}
+        return normalise.service(item, kind, now) if kind is not None and ours else None
 
-    async def _environments(self, now: datetime) -> list[Observed]:
-        """List the environments of all projects: there is no list without projects (Render API 1.4)."""
-        ids = [project.id for project in await self.sweep(Kind.PROJECT)]
-        found: list[wire.Environment] = []
-        for at in range(0, len(ids), PROJECTS_AT_ONCE):
-            asked = {"ownerId": self.owner_id, "projectId": ",".join(ids[at : at + PROJECTS_AT_ONCE])}
-            found += await lists.by_cursor(self._calls, "/environments", "environment", wire.Environment, asked)
-        return [normalise.environment(item, now) for item in lists.unique(found, lambda item: item.id)]
+    def _postgres(self, item: wire.Postgres, now: datetime) -> Observed | None:
+        if item.role == "replica" or (item.owner is not None and item.owner.id != self.owner_id):
+            return None
+        return normalise.postgres(item, now, listed=True)
+
+    def _group(self, item: wire.EnvGroup, now: datetime) -> Observed | None:
+        return normalise.env_group(item, now) if item.owner_id in {"", self.owner_id} else None
+
+    def _ours(self, made: Callable[[Owned, datetime], Observed]) -> Callable[[Owned, datetime], Observed | None]:
+        """Leave out what belongs to another workspace of the same key."""
+        return lambda item, now: made(item, now) if item.owner is None or item.owner.id == self.owner_id else None
 
     async def find(self, kind: Kind, name: str) -> list[Observed]:
         """List the objects of a kind with exactly this name; for a service, of every service kind."""

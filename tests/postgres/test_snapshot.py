@@ -1,13 +1,20 @@
 """The shared picture: only changes are written, only those concerned are woken, absence is counted, never guessed."""
 
 import asyncio
-from datetime import timedelta
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from types import MappingProxyType
 
 import pytest
 
 from reconciler.core.inventory import Owned
-from reconciler.core.kinds import Kind
+from reconciler.core.kinds import SERVICES, Kind
+from reconciler.core.observed import Observed
 from reconciler.ports import Claim, WakeClass
+from reconciler.postgres import codec, snapshot
 from reconciler.postgres.store import PostgresStore
 from tests.postgres.conftest import NOW, Database, claim_one, observed, verdict
 
@@ -23,6 +30,16 @@ async def claim(store: PostgresStore, database: Database) -> Claim:
     return claim
 
 
+async def sweep(
+    store: PostgresStore, seen: Sequence[Observed], kinds: Sequence[Kind], began: datetime, now: datetime
+) -> list[str]:
+    """Take a look in; with kinds it was a full sweep of them. Answers who was woken."""
+    woken = set(await store.observe(seen, now))
+    if kinds:
+        woken |= set(await store.swept(kinds, [one.id for one in seen], began))
+    return sorted(woken)
+
+
 def own(id: str, component: str = "app") -> Owned:
     return Owned(component=component, kind=Kind.WEB, id=id, name=id, observed=observed(id, plan="starter"))
 
@@ -31,7 +48,7 @@ async def test_an_unchanged_object_is_not_written_and_wakes_nobody(
     store: PostgresStore, claim: Claim, database: Database
 ) -> None:
     before = database.one("SELECT xmin::text, ctid::text FROM reconciler.snapshot")
-    assert await store.observe([observed("srv-1", seen_at=LATER, plan="starter")], ALL, LATER, LATER) == []
+    assert await sweep(store, [observed("srv-1", seen_at=LATER, plan="starter")], ALL, LATER, LATER) == []
     assert database.one("SELECT xmin::text, ctid::text FROM reconciler.snapshot") == before
     # As fresh as the sweep, all the same.
     seen = (await store.load("acme", LATER)).owned["app"].observed
@@ -43,18 +60,18 @@ async def test_an_unchanged_object_is_not_written_and_wakes_nobody(
 async def test_a_changed_object_wakes_its_owner(store: PostgresStore, claim: Claim) -> None:
     await store.finish(claim, verdict(), NOW)
     changed = [observed("srv-1", seen_at=LATER, plan="pro"), observed("srv-9", seen_at=LATER)]
-    assert await store.observe(changed, ALL, LATER, LATER) == ["acme"]
+    assert await sweep(store, changed, ALL, LATER, LATER) == ["acme"]
     assert (await claim_one(store, "acme")).wake_class is WakeClass.DRIFT
     assert await store.count_snapshot([Kind.WEB]) == 2
 
 
 async def test_an_older_look_never_replaces_a_newer(store: PostgresStore, claim: Claim) -> None:
-    await store.observe([observed("srv-1", seen_at=LATER, plan="pro")], (), LATER, LATER)
-    await store.observe([observed("srv-1", seen_at=NOW, plan="starter")], (), NOW, LATER)
+    await sweep(store, [observed("srv-1", seen_at=LATER, plan="pro")], (), LATER, LATER)
+    await sweep(store, [observed("srv-1", seen_at=NOW, plan="starter")], (), NOW, LATER)
     seen = (await store.load("acme", LATER)).owned["app"].observed
     assert seen is not None and seen.fields == {"plan": "pro"}
     twice = [observed("srv-1", seen_at=LATER + timedelta(seconds=n), plan=f"p{n}") for n in (2, 1)]
-    await store.observe(twice, (), LATER, LATER)
+    await sweep(store, twice, (), LATER, LATER)
     seen = (await store.load("acme", LATER)).owned["app"].observed
     assert seen is not None and seen.fields == {"plan": "p2"}
 
@@ -62,7 +79,7 @@ async def test_an_older_look_never_replaces_a_newer(store: PostgresStore, claim:
 async def test_a_wake_of_drift_does_not_lower_a_user_s(store: PostgresStore, claim: Claim, database: Database) -> None:
     await store.finish(claim, verdict(), NOW)
     database.run("UPDATE reconciler.tenants SET tier = 'pro'")
-    await store.observe([observed("srv-1", seen_at=LATER, plan="pro")], (), LATER, LATER)
+    await sweep(store, [observed("srv-1", seen_at=LATER, plan="pro")], (), LATER, LATER)
     assert (await claim_one(store, "acme")).wake_class is WakeClass.USER
 
 
@@ -70,43 +87,43 @@ async def test_absence_is_counted_and_ended_by_a_sight(store: PostgresStore, cla
     async def looks() -> int:
         return (await store.load("acme", NOW)).owned["app"].absent_looks
 
-    assert await store.observe([], ALL, LATER, LATER) == ["acme"]
+    assert await sweep(store, [], ALL, LATER, LATER) == ["acme"]
     assert await looks() == 1 and await store.count_snapshot(ALL) == 1
-    assert await store.observe([], [Kind.POSTGRES], LATER, LATER) == []
+    assert await sweep(store, [], [Kind.POSTGRES], LATER, LATER) == []
     assert await looks() == 1
-    assert await store.observe([], ALL, LATER, LATER) == ["acme"]
+    assert await sweep(store, [], ALL, LATER, LATER) == ["acme"]
     assert await looks() == 2 and await store.count_snapshot(ALL) == 0
-    assert await store.observe([], ALL, LATER, LATER) == []
+    assert await sweep(store, [], ALL, LATER, LATER) == []
     later = LATER + timedelta(minutes=15)
-    assert await store.observe([observed("srv-1", seen_at=later, plan="starter")], ALL, later, later) == ["acme"]
+    assert await sweep(store, [observed("srv-1", seen_at=later, plan="starter")], ALL, later, later) == ["acme"]
     assert await looks() == 0 and await store.count_snapshot(ALL) == 1
 
 
 async def test_what_was_made_during_the_sweep_is_not_missed_by_it(store: PostgresStore, claim: Claim) -> None:
     began = NOW - timedelta(seconds=1)
-    assert await store.observe([], ALL, began, LATER) == []
+    assert await sweep(store, [], ALL, began, LATER) == []
     assert (await store.load("acme", NOW)).owned["app"].absent_looks == 0
 
 
 async def test_only_strangers_are_unowned(store: PostgresStore, claim: Claim) -> None:
-    await store.observe([observed("srv-7", "wanted"), observed("srv-8", "other")], (), NOW, NOW)
+    await sweep(store, [observed("srv-7", "wanted"), observed("srv-8", "other")], (), NOW, NOW)
     found = await store.unowned([(Kind.WEB, "wanted"), (Kind.WEB, "srv-1"), (Kind.CRON, "other")])
     assert [one.id for one in found] == ["srv-7"]
 
 
 async def test_a_large_sweep_is_written_whole(store: PostgresStore, claim: Claim) -> None:
     many = [observed(f"srv-{n:05}", seen_at=LATER, plan="starter", image=f"i{n}") for n in range(1201)]
-    await store.observe(many, ALL, LATER, LATER)
+    await sweep(store, many, ALL, LATER, LATER)
     assert await store.count_snapshot(ALL) == 1202
 
 
 async def test_hostile_text_is_stored(store: PostgresStore, claim: Claim) -> None:
     nasty = "a\x00b'; DROP TABLE x; --\ud800\u2028"
-    await store.observe([observed("srv-1", seen_at=LATER, startCommand=nasty)], (), LATER, LATER)
+    await sweep(store, [observed("srv-1", seen_at=LATER, startCommand=nasty)], (), LATER, LATER)
     seen = (await store.load("acme", LATER)).owned["app"].observed
     assert seen is not None and seen.fields["startCommand"] == "a\ufffdb'; DROP TABLE x; --\ufffd\u2028"
     again = observed("srv-1", seen_at=LATER + timedelta(seconds=1), startCommand=nasty)
-    assert await store.observe([again], (), LATER, LATER) == []
+    assert await sweep(store, [again], (), LATER, LATER) == []
 
 
 async def test_passes_and_sweeps_on_the_same_objects_do_not_deadlock(
@@ -115,11 +132,11 @@ async def test_passes_and_sweeps_on_the_same_objects_do_not_deadlock(
     """Both change the same rows again and again; neither may be chosen as the victim of a deadlock."""
     ids = [f"srv-{n}" for n in range(1, 9)]
 
-    async def sweep() -> None:
+    async def look() -> None:
         for n in range(25):
             at = NOW + timedelta(seconds=2 * n)
             seen = [observed(id, seen_at=at, plan=f"s{n}") for id in ids if n % 3 or id != "srv-1"]
-            await second.observe(seen, ALL, at, at)
+            await sweep(second, seen, ALL, at, at)
 
     async def save() -> None:
         for n in range(25):
@@ -135,4 +152,52 @@ async def test_passes_and_sweeps_on_the_same_objects_do_not_deadlock(
             async with store.pool.connection() as connection:
                 await connection.execute("UPDATE reconciler.tenants SET priority = %s", [n])
 
-    await asyncio.gather(sweep(), save(), edit())
+    await asyncio.gather(look(), save(), edit())
+
+
+async def test_what_is_written_for_a_sweep_is_what_the_codec_writes() -> None:
+    """The short way of writing observations must never differ from the long one: every sweep would see changes."""
+    zone = timezone(timedelta(hours=2))
+    whole = Observed(
+        id="srv-1", kind=Kind.WEB, name="n\u00e4me", environment_id="evm-1", status="live", suspenders=("user", "us"),
+        fields={"plan": "pro", "list": [1, 2.5, None, True, {"a": []}], "emoji": "\U0001f600", "quote": '"\\u0000'},
+        attributes={"url": "https://x"}, created_at=NOW.astimezone(zone), updated_at=NOW + timedelta(microseconds=7),
+        seen_at=LATER,
+    )  # fmt: skip
+    nul = replace(whole, fields={"command": "a\x00b\udfff"}, name="\ud800")
+    folded = replace(whole, fields=MappingProxyType({"tuple": ("a", Decimal("1.50"))}))
+    for one in (whole, nul, folded, observed("srv-2")):
+        [[row]] = snapshot._chunks([one])
+        long = codec.encode(one)
+        assert isinstance(long, dict)
+        seen_at = long.pop("seen_at")
+        columns = {name: long[name] for name in ("id", "kind", "name")}
+        assert json.loads(row.json) == {**columns, "observed": long, "seen_at": seen_at}
+
+
+async def test_a_sweep_reads_what_it_knows_and_locks_nothing(store: PostgresStore, claim: Claim) -> None:
+    await store.observe([observed("srv-1", seen_at=LATER, plan="pro")], LATER)
+    async with store.pool.connection() as connection, connection.transaction():
+        await connection.execute("SELECT * FROM reconciler.tenant_queue FOR UPDATE")
+        await connection.execute("SELECT * FROM reconciler.inventory FOR UPDATE")
+        await connection.execute("SELECT * FROM reconciler.snapshot FOR UPDATE")
+        again = observed("srv-1", seen_at=LATER + timedelta(seconds=1), plan="pro")
+        assert await asyncio.wait_for(store.observe([again], LATER), 3.0) == []
+
+
+async def test_a_list_that_missed_an_object_is_forgiven_when_it_shows_it_again(
+    store: PostgresStore, claim: Claim
+) -> None:
+    await store.swept(ALL, [], LATER)
+    assert (await store.load("acme", LATER)).owned["app"].absent_looks == 1
+    later = LATER + timedelta(minutes=15)
+    assert await store.observe([observed("srv-1", seen_at=later, plan="starter")], later) == ["acme"]
+    assert (await store.load("acme", later)).owned["app"].absent_looks == 0
+
+
+async def test_the_ages_of_all_kinds_are_told_at_once(store: PostgresStore) -> None:
+    assert await store.sweeps() == {}
+    await store.swept([Kind.WEB], [], NOW)
+    await store.swept([Kind.POSTGRES], [], LATER)
+    await store.swept([Kind.POSTGRES], [], NOW)
+    assert await store.sweeps() == {**dict.fromkeys(SERVICES, NOW), Kind.POSTGRES: LATER}

@@ -145,7 +145,7 @@ async def test_environments_are_asked_for_by_project_in_batches(scripted, make_c
         if request.path.startswith("/projects"):
             return paged(http_answer, "project", projects)(request)
         ids = asked["projectId"].split(",")
-        assert len(ids) <= 50
+        assert len(ids) <= 99
         environments = [{"id": f"evm{id[3:]}", "name": "production", "projectId": id} for id in ids]
         return paged(http_answer, "environment", environments)(request)
 

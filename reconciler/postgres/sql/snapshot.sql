@@ -2,8 +2,7 @@
 -- Unchanged rows are not even locked: they are filtered before the conflict clause sees them. An older look never
 -- replaces a newer one. Answers the ids that changed.
 WITH seen AS (
-  SELECT * FROM unnest(%(ids)s::text[], %(kinds)s::text[], %(names)s::text[], %(observed)s::jsonb[],
-                       %(seen_at)s::timestamptz[]) AS s (id, kind, name, observed, seen_at)),
+  SELECT * FROM jsonb_to_recordset(%(seen)s::jsonb) AS s (id text, kind text, name text, observed jsonb, seen_at timestamptz)),
 changed AS (
   SELECT seen.* FROM seen LEFT JOIN reconciler.snapshot old ON old.workspace = %(workspace)s AND old.id = seen.id
   WHERE old.id IS NULL
@@ -18,17 +17,23 @@ WHERE excluded.seen_at >= snapshot.seen_at
 RETURNING id;
 
 -- name: preview
--- Which of these would be written: read without a lock, so that the tenants concerned can be locked first.
-SELECT seen.id FROM unnest(%(ids)s::text[], %(observed)s::jsonb[], %(seen_at)s::timestamptz[]) AS seen (id, observed, seen_at)
-LEFT JOIN reconciler.snapshot old ON old.workspace = %(workspace)s AND old.id = seen.id
-WHERE old.id IS NULL
-   OR (seen.seen_at >= old.seen_at AND (old.observed <> seen.observed OR old.gone OR old.absent_sweeps > 0));
+-- Which of these would be written, and which had been missed: read without a lock, so that the tenants concerned can be
+-- locked first, and so that what is as it was costs no more than this.
+SELECT * FROM (
+  SELECT seen.id,
+    old.id IS NULL OR (seen.seen_at >= old.seen_at AND (old.observed <> seen.observed OR old.gone OR old.absent_sweeps > 0))
+      AS changed,
+    EXISTS (SELECT FROM reconciler.inventory i
+            WHERE i.workspace = %(workspace)s AND i.id = seen.id AND i.absent_looks > 0) AS missed_before
+  FROM jsonb_to_recordset(%(seen)s::jsonb) AS seen (id text, observed jsonb, seen_at timestamptz)
+  LEFT JOIN reconciler.snapshot old ON old.workspace = %(workspace)s AND old.id = seen.id) AS looked
+WHERE changed OR missed_before;
 
 -- name: missing
 -- Only what was there before the sweep began can be missed by it.
-SELECT id FROM reconciler.snapshot
-WHERE workspace = %(workspace)s AND kind = ANY (%(kinds)s) AND NOT gone AND id <> ALL (%(ids)s)
-  AND seen_at < %(started_at)s;
+SELECT s.id FROM reconciler.snapshot s LEFT JOIN unnest(%(ids)s::text[]) AS seen (id) ON seen.id = s.id
+WHERE s.workspace = %(workspace)s AND s.kind = ANY (%(kinds)s) AND NOT s.gone AND s.seen_at < %(started_at)s
+  AND seen.id IS NULL;
 
 -- name: present
 WITH mine AS (
@@ -57,6 +62,9 @@ SELECT DISTINCT tenant FROM reconciler.inventory WHERE workspace = %(workspace)s
 INSERT INTO reconciler.sweeps (workspace, kind, started_at)
 SELECT %(workspace)s, kind, %(started_at)s FROM unnest(%(kinds)s::text[]) kind ORDER BY kind
 ON CONFLICT (workspace, kind) DO UPDATE SET started_at = greatest(sweeps.started_at, excluded.started_at);
+
+-- name: sweeps
+SELECT kind, started_at FROM reconciler.sweeps WHERE workspace = %(workspace)s;
 
 -- name: swept_at
 SELECT started_at FROM reconciler.sweeps WHERE workspace = %(workspace)s AND kind = %(kind)s;
