@@ -299,12 +299,13 @@ class Reconciler:
                     self._ports.telemetry.drifted(str(action.kind), change.field.split(" ")[0], healed=True)
             return 1
         run.blocked[action.component] = report.wait_of(action, acted, run.claim.tenant)
+        if acted.ending in (Ending.UNKNOWN, Ending.TAKEN):  # what a sweep sees of it meanwhile is not a stranger's
+            run.open[action.component] = run.blocked[action.component]
         if acted.throttle is not None:
             run.throttle = acted.throttle
         if acted.until is not None:
             run.until.append(acted.until)
-        if acted.ending in (Ending.UNAVAILABLE, Ending.UNKNOWN, Ending.STALE_VIEW):
-            run.failed = run.failed or acted.ending is not Ending.UNKNOWN
+        run.failed = run.failed or acted.ending in (Ending.UNAVAILABLE, Ending.STALE_VIEW)
         if acted.ending is Ending.UNKNOWN:
             run.until.append(now + timedelta(seconds=self._ports.options.grace_s / 4))
         run.events += report.failure_events(action, acted)

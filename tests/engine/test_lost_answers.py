@@ -1,5 +1,7 @@
 """Effects whose answers are lost: looked up, adopted or taken as done, and never sent twice."""
 
+import asyncio
+
 from tests.engine.documents import FULL, tenant
 from tests.engine.drifting import PLAIN, settled
 from tests.engine.world import ACTOR, World
@@ -47,3 +49,22 @@ async def test_the_deploy_that_a_resume_starts_is_not_taken_for_one_whose_reques
     app = await world.live("services", "app-acme")
     assert app["running"]["env"]["MODE"] == "new"
     assert await world.quiet() == []
+
+
+async def test_what_a_sweep_sees_while_its_create_waits_for_an_answer_is_nobody_else_s(world: World) -> None:
+    await world.simulator.fault(fault="timeout_after", method="POST", path="/v1/services", count=1, hold_s=3.0)
+    await world.apply(FULL)
+    await world.apply(tenant("bolt", "full"))
+
+    async def sent() -> bool:
+        return bool((await world.simulator.truth())["services"])
+
+    passes = asyncio.create_task(world.run(sent, step_s=5.0))
+    while not await sent():
+        await asyncio.sleep(0.02)
+    await world.workers[0].sweeper.sweep()
+    await passes
+    await world.settle("bolt", within_s=1800, step_s=20)
+    said = await world.events("bolt")
+    assert "OutcomeUnknown" in said and "Adopted" in said
+    assert "Conflict" not in said
