@@ -10,29 +10,23 @@ from reconciler.core.errors import Gone, RenderError, Unavailable, shown
 from reconciler.core.health import FINE
 from reconciler.core.inventory import Known, Owned
 from reconciler.core.kinds import DATASTORES, SERVICES, Kind
-from reconciler.core.observed import Deploy, DeployState, Detail, Part
+from reconciler.core.observed import DeployState, Detail, Part
 from reconciler.core.plan.outcome import dated
 from reconciler.core.plan.view import LOOKS_TO_BE_GONE
 from reconciler.core.values import SECRET_ATTRIBUTES, Live, Sensitive
+from reconciler.engine import deploys
 from reconciler.engine.options import Ports
 from reconciler.ports import Claim, Record
 
 DETAILED = SERVICES | {Kind.ENV_GROUP, Kind.POSTGRES}
 """Kinds of which lists do not show everything."""
 Item = TypeVar("Item")
-STEP_S = 4.0
-"""What moved within so many world seconds of a look of ours, or of a deploy's start or end, is explained by it."""
 PROOFS_MAX = 3
 """How many of the parts that a list lacks are asked for by name: one that is there is enough to doubt the list."""
 EVENTS_KEPT = timedelta(hours=24)
 """How far back a standing failure is looked for."""
 PUSHED = frozenset({"new_commit", "deploy_hook"})
 """Triggers of deploys that nobody's change of settings stands behind (Render API 3.9)."""
-
-ASKED_SKEW = timedelta(minutes=2)
-"""A deploy created so long before it was asked for is another one."""
-LISTED_WITHIN = timedelta(minutes=10)
-"""A queued deploy is listed from the start (Render API 3.9); one that is not for so long does not exist."""
 
 EXPORT_SKEW = timedelta(minutes=1)
 """Render's clock and ours may differ by so much; no export of before the purge is as young."""
@@ -61,7 +55,11 @@ def _due(ports: Ports, row: Owned, *, asked: bool) -> bool:
     if ports.clock.now() - known.checked_at >= timedelta(seconds=ports.options.deep_s):
         return True
     live = row.observed.updated_at if row.observed else None
-    moved = live is not None and known.updated_at is not None and live > known.updated_at + timedelta(seconds=STEP_S)
+    moved = (
+        live is not None
+        and known.updated_at is not None
+        and live > known.updated_at + timedelta(seconds=deploys.STEP_S)
+    )
     settled = known.deploy is not None and known.deploy.state is not DeployState.PROGRESSING
     return moved and (settled or row.kind not in SERVICES) and live is not None and live > known.checked_at
 
@@ -83,7 +81,7 @@ async def refresh(
         if row.absent_looks < LOOKS_TO_BE_GONE:
             await _refresh_one(ports, claim, result, row, unsure=component in unsure, deep=deep, alarmed=alarmed)
     for row in list(result.owned.values()):
-        if deep and _ended_badly(row):  # what failed is tried again, as status says it will be
+        if deep and deploys.ended_badly(row):  # what failed is tried again, as status says it will be
             result.put(replace(row, known=replace(row.known, dirty=True)))
     for row in list(result.owned.values()):
         fresh = dated(row, ports.clock.now())
@@ -113,13 +111,6 @@ async def _refresh_one(
         failure = await _failure(ports, row)
         if failure != row.known.failure:
             result.put(replace(row, known=replace(row.known, failure=failure)))
-
-
-def _ended_badly(row: Owned) -> bool:
-    """Say whether a service's newest deploy failed or was cancelled, so that what it should bring does not run."""
-    deploy = row.known.deploy
-    ended = deploy is not None and deploy.state in (DeployState.FAILED, DeployState.CANCELED)
-    return ended and row.kind in SERVICES and not row.absent_looks
 
 
 def next_check(ports: Ports, rows: Iterable[Owned]) -> datetime | None:
@@ -182,54 +173,17 @@ async def _look_deploy(ports: Ports, result: Refreshed, row: Owned) -> bool:
     if deploy is None:
         return False
     before = row.known.deploy
-    newest = _newer(row.known, deploy, ports.clock.now())
-    known = replace(row.known, deploy=newest, dirty=row.known.dirty or _lost(row.known, newest))
+    newest = deploys.newer(row.known, deploy, ports.clock.now())
+    known = replace(row.known, deploy=newest, dirty=row.known.dirty or deploys.lost(row.known, newest))
     live = row.observed.updated_at if row.observed else None
-    if newest.state is not DeployState.PROGRESSING and live is not None and _explains(newest, live):
+    if newest.state is not DeployState.PROGRESSING and live is not None and deploys.explains(newest, live):
         known = replace(known, updated_at=live)
-    other = before is not None and bool(before.id) and before.id != newest.id and not _older(newest, before)
+    other = before is not None and bool(before.id) and before.id != newest.id and not deploys.older(newest, before)
     if other and newest.state is DeployState.LIVE:
         known = replace(known, failure="")
     if known != row.known:
         result.put(replace(row, known=known))
     return other and newest.trigger not in PUSHED
-
-
-def _explains(deploy: Deploy, stamp: datetime) -> bool:
-    """Say whether a service's time stamp is that of a deploy's start or end (Render API 3.6)."""
-    times = [at for at in (deploy.created_at, deploy.finished_at) if at is not None]
-    return any(abs((stamp - at).total_seconds()) <= STEP_S for at in times)
-
-
-def _older(seen: Deploy, than: Deploy) -> bool:
-    """Say whether a look shows a deploy from before the one we know: a read that lags behind."""
-    return seen.created_at is not None and than.created_at is not None and seen.created_at < than.created_at
-
-
-def _newer(known: Known, seen: Deploy, now: datetime) -> Deploy:
-    """Keep waiting for a deploy that was queued without an id, until a newer one shows up or it is late for that."""
-    before, asked = known.deploy, known.deploy_asked_at
-    if before is None:
-        return seen
-    if before.id:
-        return before if before.id != seen.id and _older(seen, before) else seen
-    if asked is None or now - asked > LISTED_WITHIN:
-        return seen
-    too_old = seen.created_at is not None and seen.created_at < asked - ASKED_SKEW
-    return before if too_old and seen.state is not DeployState.PROGRESSING else seen
-
-
-def _lost(known: Known, newest: Deploy) -> bool:
-    """Say whether a deploy that we asked for never came to be, so that what it should bring is still to be deployed.
-
-    A resume that starts none, since somebody else had resumed before, brings nothing.
-    """
-    asked, before = known.deploy_asked_at, known.deploy
-    if before is None or before.id or asked is None or newest.created_at is None or known.asked_state_at == asked:
-        return False
-    return (
-        newest is not before and newest.state is not DeployState.PROGRESSING and newest.created_at < asked - ASKED_SKEW
-    )
 
 
 async def _deep_check(ports: Ports, claim: Claim, result: Refreshed, row: Owned) -> None:
@@ -350,7 +304,7 @@ def learned(row: Owned, detail: Detail, tenant: str, ports: Ports, now: datetime
         domains=detail.domains if detail.domains is not None else known.domains,
         headers=detail.headers if detail.headers is not None else known.headers,
         routes=detail.routes if detail.routes is not None else known.routes,
-        deploy=_newer(known, detail.deploy, now) if detail.deploy is not None else known.deploy,
+        deploy=deploys.newer(known, detail.deploy, now) if detail.deploy is not None else known.deploy,
         checked_at=now,
         updated_at=row.observed.updated_at if row.observed else known.updated_at,
     )
