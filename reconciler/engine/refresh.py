@@ -69,7 +69,8 @@ async def refresh(
 ) -> Refreshed:
     """Look closer at what needs it, and keep what was seen. Errors of single looks end the pass (they are retried).
 
-    `deep`: check everything. `alarmed`: something is said to have happened, so ask whether a server failed.
+    `deep`: a person asked, so look at everything by itself. `alarmed`: something is said to have happened, so ask
+    whether a server failed.
     """
     result = Refreshed(owned=dict(record.owned))
     unsure = set(stale)
@@ -96,7 +97,7 @@ async def _refresh_one(
     ports: Ports, claim: Claim, result: Refreshed, row: Owned, *, unsure: bool, deep: bool, alarmed: bool
 ) -> None:
     """Look closer at one object, as far as there is a reason to."""
-    if row.absent_looks or unsure or _unsettled(row):
+    if row.absent_looks or unsure or deep or _unsettled(row):
         await _look(ports, result, row)
     row = result.owned[row.component]
     if row.absent_looks:

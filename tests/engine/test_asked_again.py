@@ -1,6 +1,6 @@
 """`reconciler reconcile TENANT` does what status promises of it: what failed is tried anew."""
 
-from tests.engine.drifting import PLAIN, asked, calm, no_effort, settled, swept
+from tests.engine.drifting import PLAIN, asked, calm, no_effort, settled, swept, told
 from tests.engine.world import ACTOR, World
 
 
@@ -31,4 +31,17 @@ async def test_a_resume_that_somebody_else_did_before_us_starts_no_deploy_to_wai
     await world.step(600)  # Render's answer to a resume of what runs already: accepted, and nothing happens
     await world.registry.set_state("acme", "running", ACTOR)
     await world.settle("acme", within_s=3600, step_s=30.0)
+    await no_effort(world)
+
+
+async def test_what_a_person_did_in_the_dashboard_is_seen_at_once_by_who_asks(world: World) -> None:
+    await settled(world, PLAIN)
+    await world.simulator.human("suspend", "jobs-acme")
+    await world.simulator.human("plan", "app-acme", plan="standard")
+    await asked(world)
+    assert [one for one, _ in await told(world, "Drifted", "jobs")] == [
+        "jobs was suspended, not by us and not by a spec"
+    ]
+    assert await told(world, "Healed", "app") and await told(world, "Healed", "jobs")
+    await calm(world)
     await no_effort(world)
