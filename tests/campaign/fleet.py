@@ -19,6 +19,8 @@ from tests.campaign.memory import Database, MemoryStore
 BOOK = price_book()
 OPTIONS = Options(workers=4, poll_s=300.0, duty_s=240.0, clock_s=900.0, request_timeout_s=30.0)
 RESTART_S = (0.5, 120.0)
+LOOK_S = 20.0
+"""So often a supervisor looks who has died."""
 
 
 class Quiet:
@@ -97,7 +99,7 @@ class Fleet:
                     if self.random.random() < 0.5:
                         await MemoryStore(self.database).release_all(dead)
                     self.start(replica)
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(LOOK_S)
 
     def heal(self) -> None:
         """Let every replica live and go on."""
