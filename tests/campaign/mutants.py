@@ -87,7 +87,7 @@ async def _any_of_that_name(ports: Any, operation: Any) -> list[Any]:
 async def _of_any_age(ports: Any, operation: Any) -> list[Any]:
     found = await ports.render.find(operation.kind, operation.name)
     now = ports.clock.now()
-    await ports.store.observe(found, (), now, now)
+    await ports.store.observe(found, now)
     free = {one.id for one in await ports.store.unowned([(operation.kind, operation.name)])}
     return [one for one in found if one.id in free]
 

@@ -1,6 +1,6 @@
 """The journal, the inventory and the picture of Render in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -144,31 +144,37 @@ class Journal(Budgets, Claims):
 
     # ------------------------------------------------------------ the picture
 
-    async def observe(
-        self, observed: Sequence[Observed], swept: Sequence[Kind], started_at: datetime, now: datetime
-    ) -> Sequence[str]:
+    async def observe(self, observed: Sequence[Observed], now: datetime) -> Sequence[str]:
         self.db.latest = max(self.db.latest, now)
-        kinds = set(swept) | (SERVICES if set(swept) & SERVICES else set())
-        here = {one.id for one in observed}
-        for id in here & self.db.inventory.keys():
+        for id in {one.id for one in observed} & self.db.inventory.keys():
             if self.db.inventory[id].owned.absent_looks:
                 self.db.see(id, absent_looks=0)
+        return self._wake_owners(self._write(observed))
+
+    async def swept(self, kinds: Sequence[Kind], seen: Sequence[str], started_at: datetime) -> Sequence[str]:
+        covered = set(kinds) | (SERVICES if set(kinds) & SERVICES else set())
+        here = set(seen)
         missed = [
             id
-            for id, seen in self.db.picture.items()
-            if seen.observed.kind in kinds and not seen.gone and id not in here and seen.observed.seen_at < started_at
+            for id, row in self.db.picture.items()
+            if row.observed.kind in covered and not row.gone and id not in here and row.observed.seen_at < started_at
         ]
         for id in missed:
-            seen = self.db.picture[id]
-            seen.gone = seen.absent_sweeps >= 1
-            seen.absent_sweeps += 1
+            row = self.db.picture[id]
+            row.gone = row.absent_sweeps >= 1
+            row.absent_sweeps += 1
             if id in self.db.inventory:
                 self.db.see(id, absent_looks=self.db.inventory[id].owned.absent_looks + 1)
-        written = self._write(observed)
-        for kind in kinds:
+        for kind in covered:
             self.db.sweeps[kind] = max(self.db.sweeps.get(kind, started_at), started_at)
-        owners = {self.db.inventory[id].tenant for id in (*written, *missed) if id in self.db.inventory}
+        return self._wake_owners(missed)
+
+    def _wake_owners(self, ids: Sequence[str]) -> list[str]:
+        owners = {self.db.inventory[id].tenant for id in ids if id in self.db.inventory}
         return self.db.wake(sorted(owners), WakeClass.DRIFT)
+
+    async def sweeps(self) -> Mapping[Kind, datetime]:
+        return dict(self.db.sweeps)
 
     async def swept_at(self, kind: Kind) -> datetime | None:
         return self.db.sweeps.get(kind)
