@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from reconciler.api import ApiOptions, Server, build_api, build_probes, serve
 from reconciler.core.kinds import Kind
@@ -11,6 +11,7 @@ from reconciler.core.values import Json, Sensitive
 from reconciler.daemon import planner
 from reconciler.daemon.wiring import Wiring
 from reconciler.engine.worker import Worker
+from reconciler.ports import Backlog
 from reconciler.settings import Settings
 from reconciler.telemetry.refresh import BudgetLevel, Refresher, Sources
 from reconciler.telemetry.tenants import PerTenant, TenantSeries
@@ -21,12 +22,27 @@ OVERDUE_S = 900.0
 """Real seconds that a due tenant may wait before the process counts as stuck."""
 
 
+ROUND_S = 1.0
+"""Figures asked for within so many real seconds are those of one reading."""
 LOOPBACK = "127.0.0.1"
 
 
 def public_url() -> str:
     """Answer the address under which Render serves this very process, empty elsewhere."""
     return os.environ.get("RENDER_EXTERNAL_URL", "")
+
+
+def _shared(read: Callable[[], Awaitable[Backlog]]) -> Callable[[], Awaitable[Backlog]]:
+    """Read the backlog once for all figures of one round."""
+    kept: list[tuple[float, Backlog]] = []
+
+    async def shared() -> Backlog:
+        now_s = time.monotonic()
+        if not kept or now_s - kept[0][0] >= ROUND_S:
+            kept[:] = [(now_s, await read())]
+        return kept[0][1]
+
+    return shared
 
 
 class EngineHealth:
@@ -137,14 +153,16 @@ class Serving:
     def _sources(self) -> Sources:
         store, clock = self._wiring.store, self._wiring.clock
 
+        backlog = _shared(lambda: store.backlog(clock.now()))
+
         async def overdue() -> float:
-            return (await store.backlog(clock.now())).oldest_overdue_s
+            return (await backlog()).oldest_overdue_s
 
         async def depth() -> Mapping[str, int]:
-            return {str(key): count for key, count in (await store.backlog(clock.now())).due.items()}
+            return {str(key): count for key, count in (await backlog()).due.items()}
 
         async def unknown() -> int:
-            return (await store.backlog(clock.now())).unknown_operations
+            return (await backlog()).unknown_operations
 
         async def queue() -> int:
             return len(await self._wiring.registry.queue())

@@ -53,6 +53,12 @@ class RegistryTenants(RegistryPart):
         assert counted is not None
         return TenantPage(count=counted["matches"], rows=[])
 
+    async def versions(self) -> Mapping[str, str]:
+        """Answer a text for every tenant that is not purged, another one whenever its row or status was written."""
+        async with self.session() as connection:
+            rows = await (await connection.execute(SQL["versions"])).fetchall()
+        return {row["name"]: row["version"] for row in rows}
+
     async def _rows(self, connection: Connection, **asked: object) -> list[Row]:
         blank: Row = dict.fromkeys(("selector", "names", "number", "display_name", "created_by"))
         page: Row = {"include_purged": True, "limit": 1, "offset": 0, "now": self.now()}

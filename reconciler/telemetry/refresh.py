@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from reconciler.core.kinds import Bucket
 from reconciler.ports import Brake, WakeClass
 from reconciler.telemetry.adapter import MeteredTelemetry
+from reconciler.telemetry.calm import Calm
 from reconciler.telemetry.metrics import CONTROLLER, Metrics
 from reconciler.telemetry.tenants import TenantSeries
 
@@ -62,7 +63,7 @@ class Refresher:
         self._metrics = telemetry.metrics
         self._readers = readers(telemetry.metrics, sources)
         if series is not None:
-            self._readers["tenants"] = series.refresh
+            self._readers["tenants"] = calmly(series.refresh)
         self._every_s = every_s
         for source in self._readers:
             self._metrics.refresh_errors.labels(source)
@@ -83,6 +84,18 @@ class Refresher:
         while True:
             await self.once()
             await asyncio.sleep(self._every_s)
+
+
+def calmly(read: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """Leave a reading out while it would take more than its share of the time."""
+    calm = Calm()
+
+    async def reader() -> None:
+        if calm.due:
+            with calm.measured():
+                await read()
+
+    return reader
 
 
 def readers(metrics: Metrics, sources: Sources) -> dict[str, Callable[[], Awaitable[None]]]:

@@ -8,14 +8,17 @@ scrape only hands out the last page.
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 from reconciler import doors
 from reconciler.core.conditions import NOTHING_TO_DO
 from reconciler.core.status import ConditionType, Phase, Status
 from reconciler.ports import Clock
+from reconciler.telemetry.calm import Calm
 from reconciler.telemetry.metrics import Metrics
 
 PAGE_TENANTS = 1000
@@ -53,18 +56,51 @@ class Figures:
     generation: int
     observed_generation: int
     reconciled_at: float
-    cost: Decimal
+    cost: Decimal = Decimal(0)
+
+
+class Fleet(Protocol):
+    """What the series read of the records."""
+
+    async def versions(self) -> Mapping[str, str]:
+        """Answer a text for every tenant that is not purged, another one whenever its row or its status was written."""
+
+    async def list_tenants(self, *, names: Sequence[str], limit: int) -> doors.TenantPage:
+        """Read tenants by name."""
+
+    async def costs(self, by: str, since: datetime, until: datetime) -> Sequence[doors.CostRow]:
+        """Sum the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tenant:
+    """What is kept of a tenant between refreshes; `version` says of which of its rows that is true."""
+
+    version: str
+    figures: Figures
+    shown: bool
+    phase: Phase
+    desired: Decimal
+    observed: Decimal
+    unknown_prices: int
 
 
 class TenantSeries:
-    """Keeps the last page of per-tenant lines; `refresh` makes the next one, `page` hands out the last."""
+    """Keeps the last page of per-tenant lines; `refresh` makes the next one, `page` hands out the last.
 
-    def __init__(self, registry: doors.Registry, clock: Clock, metrics: Metrics, mode: PerTenant) -> None:
+    Only tenants whose rows were written since are read again: of a fleet at rest the few that had a pass. What is kept
+    goes with its tenant. Sums of the ledger are read as often as their cost allows.
+    """
+
+    def __init__(self, fleet: Fleet, clock: Clock, metrics: Metrics, mode: PerTenant) -> None:
         """Read from these records; sums go to `metrics`, and so does the page, as part of its exposition."""
-        self._registry = registry
+        self._fleet = fleet
         self._clock = clock
         self._metrics = metrics
         self._mode = mode
+        self._tenants: dict[str, _Tenant] = {}
+        self._costs: Mapping[str, Decimal] = {}
+        self._costs_calm = Calm()
         self._lines: dict[str, tuple[Figures, tuple[bytes, ...]]] = {}
         self._page = b""
         metrics.attach(self.page)
@@ -74,52 +110,65 @@ class TenantSeries:
         return self._page
 
     async def refresh(self) -> None:
-        """Read every tenant and this month's ledger, set the fleet's sums, and put the next page together."""
-        rows = await self._rows()
-        self._sum(rows)
-        shown = [row for row in rows if self._shows(row)]
-        self._metrics.tenant_series_truncated.set(len(rows) - len(shown))
-        costs = await self._costs() if shown else {}
-        self._page = await asyncio.to_thread(self._render, shown, costs)
+        """Read what changed and this month's ledger, set the fleet's sums, and put the next page together."""
+        await self._read()
+        self._sum()
+        shown = [one for one in self._tenants.values() if one.shown]
+        self._metrics.tenant_series_truncated.set(len(self._tenants) - len(shown))
+        if shown and self._costs_calm.due:
+            with self._costs_calm.measured():
+                self._costs = await self._read_costs()
+        self._page = await asyncio.to_thread(self._render, shown)
 
-    async def _rows(self) -> list[doors.TenantRow]:
-        rows: list[doors.TenantRow] = []
-        while True:
-            page = await self._registry.list_tenants(limit=PAGE_TENANTS, offset=len(rows))
-            rows.extend(page.rows)
-            if not page.rows or len(rows) >= page.count:
-                return rows
+    async def _read(self) -> None:
+        versions = await self._fleet.versions()
+        known = self._tenants
+        stale = [name for name, version in versions.items() if name not in known or known[name].version != version]
+        fresh: dict[str, _Tenant] = {}
+        for first in range(0, len(stale), PAGE_TENANTS):
+            names = stale[first : first + PAGE_TENANTS]
+            page = await self._fleet.list_tenants(names=names, limit=len(names))
+            fresh |= {row.name: self._kept(row, versions[row.name]) for row in page.rows}
+        self._tenants = {name: found for name in versions if (found := fresh.get(name) or known.get(name)) is not None}
 
-    async def _costs(self) -> dict[str, Decimal]:
+    def _kept(self, row: doors.TenantRow, version: str) -> _Tenant:
+        status = row.status
+        return _Tenant(
+            version=version,
+            figures=figures_of(row),
+            shown=self._shows(row),
+            phase=status.phase if status and row.fresh else Phase.PENDING,
+            desired=(status.monthly_usd_desired if status else None) or Decimal(0),
+            observed=(status.monthly_usd if status else None) or Decimal(0),
+            unknown_prices=sum(1 for one in status.components if one.id and one.usd is None) if status else 0,
+        )
+
+    async def _read_costs(self) -> dict[str, Decimal]:
         now = self._clock.now()
         month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return {row.key: row.usd for row in await self._registry.costs("tenant", month, now)}
+        return {row.key: row.usd for row in await self._fleet.costs("tenant", month, now)}
 
     def _shows(self, row: doors.TenantRow) -> bool:
         if self._mode is PerTenant.PROBLEM:
             return not is_ready(row) and row.state == "running"
         return self._mode is PerTenant.ALL
 
-    def _sum(self, rows: Sequence[doors.TenantRow]) -> None:
-        phases = Counter(row.status.phase if row.status and row.fresh else Phase.PENDING for row in rows)
+    def _sum(self) -> None:
+        tenants = self._tenants.values()
+        phases = Counter(one.phase for one in tenants)
         for phase in Phase:
             self._metrics.tenants.labels(phase.value).set(phases[phase])
-        statuses = [row.status for row in rows if row.status is not None]
-        desired = sum((status.monthly_usd_desired or Decimal(0) for status in statuses), Decimal(0))
-        observed = sum((status.monthly_usd or Decimal(0) for status in statuses), Decimal(0))
-        self._metrics.cost.labels("desired").set(float(desired))
-        self._metrics.cost.labels("observed").set(float(observed))
-        unknown = sum(
-            1 for status in statuses for component in status.components if component.id and component.usd is None
-        )
-        self._metrics.cost_unknown.set(unknown)
+        self._metrics.cost.labels("desired").set(float(sum((one.desired for one in tenants), Decimal(0))))
+        self._metrics.cost.labels("observed").set(float(sum((one.observed for one in tenants), Decimal(0))))
+        self._metrics.cost_unknown.set(sum(one.unknown_prices for one in tenants))
 
-    def _render(self, rows: Iterable[doors.TenantRow], costs: Mapping[str, Decimal]) -> bytes:
+    def _render(self, tenants: Iterable[_Tenant]) -> bytes:
         kept: dict[str, tuple[Figures, tuple[bytes, ...]]] = {}
-        for row in rows:
-            figures = figures_of(row, costs.get(row.name, Decimal(0)))
-            known = self._lines.get(row.name)
-            kept[row.name] = known if known is not None and known[0] == figures else (figures, lines_of(figures))
+        for one in tenants:
+            name = one.figures.labels[0]
+            figures = replace(one.figures, cost=self._costs.get(name, Decimal(0)))
+            known = self._lines.get(name)
+            kept[name] = known if known is not None and known[0] == figures else (figures, lines_of(figures))
         self._lines = kept
         if not kept:
             return b""
@@ -148,8 +197,8 @@ def asks_a_person(status: Status) -> bool:
     return status.you not in ("", NOTHING_TO_DO)
 
 
-def figures_of(row: doors.TenantRow, cost: Decimal) -> Figures:
-    """Pick out what the lines of a tenant say."""
+def figures_of(row: doors.TenantRow) -> Figures:
+    """Pick out what the lines of a tenant say, but for its cost."""
     status = row.status
     drifted = status is not None and any(
         condition.type is ConditionType.DRIFTED and condition.status == "True" for condition in status.conditions
@@ -162,7 +211,6 @@ def figures_of(row: doors.TenantRow, cost: Decimal) -> Figures:
         generation=row.generation,
         observed_generation=status.observed_generation if status else 0,
         reconciled_at=row.reconciled_at.timestamp() if row.reconciled_at else 0.0,
-        cost=cost,
     )
 
 

@@ -1,13 +1,17 @@
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler import doors
 from reconciler.core.status import Condition, ConditionType, Phase, Reason, Status
+from reconciler.telemetry import calm
 from reconciler.telemetry.metrics import Metrics
+from reconciler.telemetry.refresh import calmly
 from reconciler.telemetry.tenants import FAMILIES, PerTenant, TenantSeries, is_stalled
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
@@ -31,8 +35,16 @@ class Rows:
         self.rows = list(rows)
         self.window: tuple[str, datetime, datetime] | None = None
 
-    async def list_tenants(self, *, limit: int, offset: int) -> doors.TenantPage:
-        return doors.TenantPage(count=len(self.rows), rows=self.rows[offset : offset + min(limit, 2)])
+        self.read: list[str] = []
+
+    async def versions(self) -> dict[str, str]:
+        return {one.name: str(id(one)) for one in self.rows}
+
+    async def list_tenants(self, *, names: Sequence[str], limit: int) -> doors.TenantPage:
+        self.read += names
+        found = [one for one in self.rows if one.name in names]
+        assert len(found) <= limit
+        return doors.TenantPage(count=len(found), rows=found)
 
     async def costs(self, by: str, since: datetime, until: datetime) -> list[doors.CostRow]:
         self.window = (by, since, until)
@@ -88,7 +100,7 @@ def row(name: str, shown: Status | None, **others: Any) -> doors.TenantRow:
 
 
 def series(rows: Rows, mode: PerTenant, metrics: Metrics | None = None) -> TenantSeries:
-    return TenantSeries(cast(doors.Registry, rows), Clock(), metrics or Metrics(), mode)
+    return TenantSeries(rows, Clock(), metrics or Metrics(), mode)
 
 
 def samples(page: bytes) -> dict[tuple[str, str], float]:
@@ -159,6 +171,58 @@ async def test_the_page_follows_the_rows():
     found = samples(shown.page())
     assert found["reconciler_tenant_ready", "acme"] == 1
     assert {tenant for _, tenant in found} == {"acme"}
+
+
+async def test_only_rows_that_were_written_since_are_read_again():
+    metrics = Metrics()
+    rows = Rows(*(row(f"t{number:04}", status(Phase.READY)) for number in range(2500)))
+    shown = series(rows, PerTenant.ALL, metrics)
+    await shown.refresh()
+    assert len(rows.read) == 2500
+    rows.read.clear()
+    rows.rows[7] = row("t0007", status(Phase.BLOCKED))
+    del rows.rows[9]
+    rows.rows.append(row("t9999", status(Phase.READY)))
+    await shown.refresh()
+    assert rows.read == ["t0007", "t9999"]
+    found = samples(shown.page())
+    assert (found["reconciler_tenant_ready", "t0007"], found["reconciler_tenant_ready", "t0008"]) == (0, 1)
+    assert ("reconciler_tenant_ready", "t0009") not in found and ("reconciler_tenant_ready", "t9999") in found
+    assert metrics.registry.get_sample_value("reconciler_tenants", {"phase": "Ready"}) == 2499
+    assert metrics.registry.get_sample_value("reconciler_cost_usd_month", {"state": "observed"}) == 2500 * 41.5
+    rows.rows.clear()
+    await shown.refresh()
+    assert shown.page() == b""
+    assert (shown._tenants, shown._lines) == ({}, {}), "nothing is kept of tenants that are gone"
+
+
+async def test_what_takes_long_is_done_seldom(monkeypatch):
+    real_s = [1000.0]
+    monkeypatch.setattr(calm.time, "monotonic", lambda: real_s[0])
+    done: list[float] = []
+
+    async def slow() -> None:
+        done.append(real_s[0])
+        real_s[0] += 0.1
+
+    read = calmly(slow)
+    while real_s[0] < 1060:
+        await read()
+        real_s[0] += 5
+    assert len(done) == 3, "0.1 s of work each 20 s is 0.5 %"
+
+
+async def test_what_costs_nothing_is_done_each_time():
+    done: list[int] = []
+
+    async def quick() -> None:
+        done.append(1)
+
+    read = calmly(quick)
+    for _ in range(3):
+        await read()
+        await asyncio.sleep(0.02)
+    assert len(done) == 3
 
 
 async def test_a_hostile_label_stays_a_label():

@@ -24,6 +24,11 @@ SELECT (SELECT count(*) FROM matching) AS matches, p.*, s.document AS status, s.
     AS resource_ids
 FROM page p LEFT JOIN reconciler.status s USING (name) ORDER BY p.number;
 
+-- name: versions
+-- The transactions that last wrote a tenant's row and its status: other ones whenever either was written.
+SELECT t.name, concat(t.xmin, ' ', s.xmin) AS version
+FROM reconciler.tenants t LEFT JOIN reconciler.status s USING (name) WHERE t.purged_at IS NULL ORDER BY t.number;
+
 -- name: count_tenants
 SELECT count(*) AS matches FROM reconciler.tenants t
 WHERE (%(selector)s::jsonb IS NULL OR t.labels @> %(selector)s::jsonb)
