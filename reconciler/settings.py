@@ -134,7 +134,11 @@ class Settings(BaseSettings):
 
     deep_check_s: float = Field(default=86400, gt=0)
     """How often what lists do not show (variables, files, domains) is read anew, world seconds: four calls a service,
-    so a day."""
+    so a day. Every tenant has its own time of the period, so that many that were made together do not come at once."""
+
+    deep_check_share: float = Field(default=0.25, gt=0, le=1)
+    """Share of Render's 400 reads a minute that these rounds may use up at most, over all replicas; what finds no room
+    is tried again with the next resync. 10,000 tenants of six resources need 90 a minute, day and night."""
 
     backoff_base_s: float = Field(default=5, gt=0)
     """First wait after a failed pass, world seconds; doubles with each failure."""

@@ -1,5 +1,6 @@
 """Says when to look again: backoff with jitter, adaptive polls, resync; chance comes in as a number from 0 to 1."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,6 +31,13 @@ def poll(since: datetime | None, now: datetime) -> timedelta:
     """Answer the pause before something in progress is looked at again."""
     elapsed = (now - since).total_seconds() if since else 0.0
     return timedelta(seconds=min(POLL_MAX_S, max(POLL_MIN_S, elapsed * POLL_SHARE)))
+
+
+def turn(key: str, period_s: float, after: datetime) -> datetime:
+    """Answer the next turn of a key after a time: each has one every period, and all keys are spread over it evenly."""
+    place_s = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2.0**64 * period_s
+    gone_s = (after.timestamp() - place_s) % period_s
+    return after + timedelta(seconds=period_s - gone_s)
 
 
 def resync(pace: Pace, chance: float) -> timedelta:

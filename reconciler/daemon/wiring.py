@@ -114,6 +114,7 @@ def engine_options(settings: Settings) -> Options:
         sweep_s=settings.sweep_s,
         sweep_share=settings.sweep_share,
         deep_s=settings.deep_check_s,
+        deep_share=settings.deep_check_share,
         pace=Pace(
             resync_s=settings.resync_s,
             jitter=settings.resync_jitter,

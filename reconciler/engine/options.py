@@ -30,6 +30,7 @@ class Options:
     sweep_s: float = 900.0
     sweep_share: float = 0.5
     deep_s: float = 86400.0
+    deep_share: float = 0.25
     rounds_max: int = 12
     pace: Pace = field(default_factory=Pace)
     caps: Caps = field(default_factory=Caps)

@@ -14,12 +14,10 @@ from reconciler.core.observed import DeployState, Detail, Part
 from reconciler.core.plan.outcome import dated
 from reconciler.core.plan.view import LOOKS_TO_BE_GONE
 from reconciler.core.values import SECRET_ATTRIBUTES, Live, Sensitive
-from reconciler.engine import deploys
+from reconciler.engine import deploys, rotation
 from reconciler.engine.options import Ports
 from reconciler.ports import Claim, Record
 
-DETAILED = SERVICES | {Kind.ENV_GROUP, Kind.POSTGRES}
-"""Kinds of which lists do not show everything."""
 Item = TypeVar("Item")
 PROOFS_MAX = 3
 """How many of the parts that a list lacks are asked for by name: one that is there is enough to doubt the list."""
@@ -43,25 +41,6 @@ class Refreshed:
         """Replace a row by what was seen."""
         self.owned[row.component] = row
         self.changed.add(row.component)
-
-
-def _due(ports: Ports, row: Owned, *, asked: bool) -> bool:
-    """Say whether a deep check of a row is due: never done, asked for, too old, or moved by somebody else."""
-    known = row.known
-    if row.kind not in DETAILED or row.absent_looks:
-        return False
-    if asked or known.checked_at is None:
-        return True
-    if ports.clock.now() - known.checked_at >= timedelta(seconds=ports.options.deep_s):
-        return True
-    live = row.observed.updated_at if row.observed else None
-    moved = (
-        live is not None
-        and known.updated_at is not None
-        and live > known.updated_at + timedelta(seconds=deploys.STEP_S)
-    )
-    settled = known.deploy is not None and known.deploy.state is not DeployState.PROGRESSING
-    return moved and (settled or row.kind not in SERVICES) and live is not None and live > known.checked_at
 
 
 async def refresh(
@@ -106,20 +85,14 @@ async def _refresh_one(
     row = result.owned[row.component]
     if row.absent_looks:
         return
-    if unsure or foreign or _due(ports, row, asked=deep):
+    due = rotation.due(ports, claim.tenant, row, asked=deep)
+    now = unsure or foreign or due is rotation.Due.NOW
+    if now or (due is rotation.Due.TURN and await rotation.granted(ports, row)):
         await _deep_check(ports, claim, result, row)
     elif row.kind in SERVICES and (row.known.failure or alarmed):
         failure = await _failure(ports, row)
         if failure != row.known.failure:
             result.put(replace(row, known=replace(row.known, failure=failure)))
-
-
-def next_check(ports: Ports, rows: Iterable[Owned]) -> datetime | None:
-    """Answer when the next deep check of any of these objects is due."""
-    checked = [
-        row.known.checked_at for row in rows if row.kind in DETAILED and row.known.checked_at and not row.absent_looks
-    ]
-    return min(checked) + timedelta(seconds=ports.options.deep_s) if checked else None
 
 
 def _unsettled(row: Owned) -> bool:
@@ -260,7 +233,7 @@ async def look_again(ports: Ports, claim: Claim, row: Owned) -> Owned:
     result = Refreshed(owned={row.component: row})
     await _look(ports, result, row)
     row = result.owned[row.component]
-    if not row.absent_looks and row.kind in DETAILED:
+    if not row.absent_looks and row.kind in rotation.CALLS:
         await _deep_check(ports, claim, result, row)
     if result.changed:
         await ports.store.save_owned(claim, [result.owned[row.component]])

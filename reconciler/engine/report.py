@@ -13,7 +13,7 @@ from reconciler.core.plan import Plan, View
 from reconciler.core.plan.view import label
 from reconciler.core.spec import DesiredState
 from reconciler.core.status import ConditionType, Event, Phase, Reason, Status
-from reconciler.engine import refresh
+from reconciler.engine import rotation
 from reconciler.engine.act import Acted, Ending
 from reconciler.engine.options import Ports
 from reconciler.ports import Claim, Demand, Record, Throttle, Verdict, WakeClass
@@ -292,9 +292,9 @@ def _next(
     now, pace = facts.view.now, ports.options.pace
     candidates: list[tuple[datetime, WakeClass]] = [(now + schedule.resync(pace, chance), WakeClass.DRIFT)]
     candidates += [(max(at, now), WakeClass.SETTLE) for at in facts.until]
-    check = refresh.next_check(ports, facts.view.owned.values())
-    if check is not None:
-        candidates.append((max(check, now), WakeClass.DRIFT))
+    check = rotation.next_check(ports, facts.claim.tenant, facts.view.owned.values())
+    if check is not None and check > now:
+        candidates.append((check, WakeClass.DRIFT))
     if facts.record.purge_at is not None and facts.record.purge_at > now and status.phase is not Phase.DELETED:
         candidates.append((facts.record.purge_at, WakeClass.SETTLE))
     if facts.failed:

@@ -111,6 +111,9 @@ class Store(Protocol):
     async def read_token(self, now: datetime) -> Throttle | None:
         """Take one GET token from this process's block, or say when."""
 
+    async def take_deep(self, calls: int, limit: int, now: datetime) -> bool:
+        """Count calls of a deep check into the world's minute, over all replicas, unless it would hold over `limit`."""
+
     async def learn(self, bucket: Bucket, live_id: str, limits: Limits) -> None:
         """Believe an answer's headers where they are lower than our own count."""
 

@@ -190,6 +190,17 @@ class Budgets(Adapter):
             self._block = Block(counter.window, size, time.monotonic() + READ_BLOCK_S)
         return throttle
 
+    async def take_deep(self, calls: int, limit: int, now: datetime) -> bool:
+        """Count calls of a deep check into the world's minute, over all replicas, unless it would hold over `limit`.
+
+        One check fits into an empty minute however small the limit is, or it would never come.
+        """
+        window = windows.window_of(Bucket.READ, now)
+        values: Row = {"workspace": self.workspace, "calls": calls, "limit": max(limit, calls)}
+        values |= {"window_start": window.start, "window_end": window.end}
+        async with self.session() as connection:
+            return await (await connection.execute(SQL["take_deep"], values)).fetchone() is not None
+
     # ------------------------------------------------------------ feedback
 
     async def learn(self, bucket: Bucket, live_id: str, limits: Limits) -> None:

@@ -356,3 +356,18 @@ async def test_stacks_that_exist_count_as_started(store: PostgresStore, database
 def test_a_guard_band_leaves_something_of_a_minute(store: PostgresStore) -> None:
     with pytest.raises(ValueError, match="guard_band_s"):
         PostgresStore(store.pool, store.reader, store.vault, "tea", 30.0)
+
+
+async def test_deep_checks_share_a_minute_over_all_replicas(store: PostgresStore, second: PostgresStore) -> None:
+    taken = [await one.take_deep(4, 20, NOW) for one in (store, second) * 4]
+    assert taken == [True] * 5 + [False] * 3
+    assert await second.take_deep(4, 20, NOW + timedelta(minutes=1))
+    assert not await store.take_deep(4, 20, NOW), "a minute that is over for another replica is not opened again"
+    assert await store.take_deep(7, 0, NOW + timedelta(minutes=2)), "one check always fits into an empty minute"
+    assert not await store.take_deep(1, 0, NOW + timedelta(minutes=2))
+
+
+async def test_deep_checks_are_counted_beside_the_reads_not_in_them(store: PostgresStore) -> None:
+    assert await store.take_deep(100, 100, NOW)
+    reads = next(level for level in await store.levels(NOW) if level.bucket is Bucket.READ)
+    assert reads.tokens == reads.limit

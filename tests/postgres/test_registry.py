@@ -428,3 +428,19 @@ async def test_the_brake_is_audited(registry: PostgresRegistry) -> None:
     await registry.set_brake(Brake.STOP, "incident", ANN)
     assert await registry.brake() == (Brake.STOP, "incident")
     assert (await registry.audit(limit=1))[0].action == "brake stop"
+
+
+async def test_a_tenants_version_is_another_one_whenever_its_row_or_its_status_was_written(
+    registry: PostgresRegistry, store: PostgresStore, database: Database
+) -> None:
+    database.sign_up("acme", "bolt")
+    before = await registry.versions()
+    assert set(before) == {"acme", "bolt"} and await registry.versions() == before
+    await store.finish(await claim_one(store, "acme"), verdict(), NOW)
+    told = await registry.versions()
+    assert told["acme"] != before["acme"] and told["bolt"] == before["bolt"]
+    database.run("UPDATE reconciler.tenants SET tier = 'pro' WHERE name = 'bolt'")
+    edited = await registry.versions()
+    assert edited["bolt"] != told["bolt"] and edited["acme"] == told["acme"]
+    await store.finish(await claim_one(store, "bolt"), verdict(purged=True), NOW)
+    assert set(await registry.versions()) == {"acme"}

@@ -67,6 +67,13 @@ SET paused_until = excluded.paused_until, paused_message = excluded.paused_messa
 UPDATE reconciler.budget SET paused_until = NULL, paused_message = ''
 WHERE workspace = %(workspace)s AND bucket = %(bucket)s AND live_id = '' AND paused_until IS NOT NULL;
 
--- name: usage
-SELECT bucket, window_start, used, limit_seen, penalty_until, paused_until, paused_message FROM reconciler.budget
-WHERE workspace = %(workspace)s AND live_id = '' ORDER BY bucket;
+-- name: take_deep
+-- A counter of its own beside the bucket of reads, which every call takes its token from as well.
+INSERT INTO reconciler.budget (workspace, bucket, window_start, window_end, used)
+VALUES (%(workspace)s, 'deep check', %(window_start)s, %(window_end)s, %(calls)s)
+ON CONFLICT (workspace, bucket, live_id) DO UPDATE SET
+  used = CASE WHEN budget.window_start = excluded.window_start THEN budget.used ELSE 0 END + excluded.used,
+  window_start = excluded.window_start, window_end = excluded.window_end
+WHERE budget.window_start < excluded.window_start
+   OR (budget.window_start = excluded.window_start AND budget.used + excluded.used <= %(limit)s)
+RETURNING used;
