@@ -10,7 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from reconciler.core.actions import Wait
 from reconciler.core.errors import Problem, ReconcilerError
+from reconciler.core.passes import Done, Replayed
 from reconciler.core.status import Status
 from reconciler.core.values import Json, Sensitive
 from reconciler.ports import Brake, Hold, Operation
@@ -38,7 +40,9 @@ class TenantRow:
     """A tenant as the doors see it: spec columns, status (None before the first pass), and what stands beside it.
 
     `fresh` says whether the status speaks of the present generation. `revision` is the assigned one, 0 if none.
-    `reconciled_at` is when the last pass recorded its status (world), None before the first.
+    `reconciled_at` is when the last pass recorded its status (world), None before the first. The next pass is due at
+    `next_at` (world, None: at once) in the class `next_class`, which is empty where none will come. `failures` counts
+    passes in a row that failed, `under_way` says whether one is at work now.
     """
 
     number: int
@@ -64,6 +68,10 @@ class TenantRow:
     fresh: bool = False
     reconciled_at: datetime | None = None
     hold: Hold | None = None
+    next_at: datetime | None = None
+    next_class: str = ""
+    failures: int = 0
+    under_way: bool = False
     resource_ids: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -177,6 +185,41 @@ class AuditRow:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRow:
+    """A kept pass at a glance; `at` is the end of the newest of `count` that said the same, `first_at` of the first.
+
+    Times are world time, `took_s` is real. `version` is the program's. `done` and `waits` are empty where another
+    version kept them in another form; `summary` says the same in a line.
+    """
+
+    id: int
+    tenant: str
+    epoch: int
+    at: datetime
+    first_at: datetime
+    count: int
+    wake_class: str
+    took_s: float
+    result: str
+    generation: int
+    blueprint: str
+    revision: int
+    version: str
+    summary: str
+    done: Sequence[Done] = ()
+    waits: Sequence[Wait] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPass:
+    """A kept pass whole: its inputs and plans as they were written, and what a replay says of them."""
+
+    row: PassRow
+    document: Mapping[str, Json]
+    replayed: Replayed
+
+
 class Registry(Protocol):
     """The records, as doors use them."""
 
@@ -256,6 +299,12 @@ class Registry(Protocol):
 
     async def operations(self, tenant: str, limit: int = 50) -> Sequence[Operation]:
         """The journal of a tenant, newest first."""
+
+    async def passes(self, tenant: str, limit: int = 20) -> Sequence[PassRow]:
+        """The kept passes of a tenant, newest first."""
+
+    async def get_pass(self, id: int) -> KeptPass:
+        """One kept pass, replayed; NotFound."""
 
     async def costs(
         self, by: str, since: datetime, until: datetime, selector: Mapping[str, str] | None = None

@@ -146,6 +146,13 @@ class Settings(BaseSettings):
     backoff_max_s: float = Field(default=600, gt=0)
     """Longest wait between failed passes, world seconds: ten minutes after an outage everybody is back."""
 
+    passes_kept: int = Field(default=20, ge=0, le=1000)
+    """Passes kept of each tenant, for `why` and replays: those that changed, failed or waited for something, about
+    4 kB each. 0: none."""
+
+    passes_kept_s: float = Field(default=604800, gt=0)
+    """How long a kept pass is kept, world seconds: a week, so that Monday can explain Friday."""
+
     shutdown_s: float = Field(default=10, gt=0)
     """How long a stop waits for effects on the wire, real seconds; Render kills a service after 30."""
 

@@ -68,6 +68,8 @@ ACCESS: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/tenants/{name}/events"): TENANT_READ,
     ("GET", "/v1/tenants/{name}/operations"): READ,
     ("GET", "/v1/tenants/{name}/costs"): TENANT_READ,
+    ("GET", "/v1/tenants/{name}/passes"): OPERATE,
+    ("GET", "/v1/passes/{id}"): OPERATE,
     ("POST", "/v1/tenants/{name}/reconcile"): OPERATE,
     ("PUT", "/v1/tenants/{name}/hold"): OPERATE,
     ("DELETE", "/v1/tenants/{name}/hold"): OPERATE,

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reconciler import doors, ports
-from reconciler.api import blueprints, fleet, legacy, probes, problems, tenant_parts, tenants, webhooks
+from reconciler.api import blueprints, fleet, legacy, passes, probes, problems, tenant_parts, tenants, webhooks
 from reconciler.api.console import pages
 from reconciler.api.console import routes as console
 from reconciler.api.context import Context
@@ -28,7 +28,7 @@ the shape of the service that this one replaces.
 """
 ROUTERS = (
     *(legacy.router, tenants.router, tenant_parts.router, blueprints.router, fleet.router, webhooks.router),
-    *(probes.router, console.router),
+    *(passes.router, probes.router, console.router),
 )
 BURST_SHARE = 10
 """A key may spend a tenth of its minute at once."""

@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from reconciler.api import bodies, edits, schemas, slugs, views
+from reconciler.api import bodies, edits, legacy_schemas, slugs, views
 from reconciler.api.access import Caller
 from reconciler.api.context import Context, Shared, Who
 from reconciler.api.guard import GuardedRoute
@@ -75,13 +75,13 @@ def plugin_repo(row: TenantRow) -> str | None:
     return str(first["repo"]) if isinstance(first, dict) and "repo" in first else None
 
 
-@router.get("/api/health/", summary="Answer that the API is there", response_model=schemas.OldHealth)
+@router.get("/api/health/", summary="Answer that the API is there", response_model=legacy_schemas.OldHealth)
 async def health() -> JSONResponse:
     """Say that this process serves HTTP; `/readyz` says more."""
     return JSONResponse({"status": "ok"})
 
 
-@router.get("/api/tenants/", summary="List tenants by page", response_model=schemas.OldPage)
+@router.get("/api/tenants/", summary="List tenants by page", response_model=legacy_schemas.OldPage)
 async def list_tenants(
     request: Request, shared: Shared, who: Who, page: str = "1", page_size: str = ""
 ) -> JSONResponse:
@@ -109,7 +109,7 @@ async def list_tenants(
     )
 
 
-@router.post("/api/tenants/", status_code=201, summary="Sign a customer up", response_model=schemas.OldTenant)
+@router.post("/api/tenants/", status_code=201, summary="Sign a customer up", response_model=legacy_schemas.OldTenant)
 async def create(request: Request, shared: Shared, who: Who) -> JSONResponse:
     """Make a tenant of `{name, slug?, custom_plugin_repo?}` on the default Blueprint and tier."""
     body = await _fields(request)
@@ -120,25 +120,27 @@ async def create(request: Request, shared: Shared, who: Who) -> JSONResponse:
     )
 
 
-@router.get("/api/tenants/{id}/", summary="Get a tenant by number or slug", response_model=schemas.OldTenant)
+@router.get("/api/tenants/{id}/", summary="Get a tenant by number or slug", response_model=legacy_schemas.OldTenant)
 async def get(id: str, shared: Shared, who: Who) -> JSONResponse:
     """Answer one tenant."""
     return JSONResponse(tenant(await _find(shared, who, id)))
 
 
-@router.put("/api/tenants/{id}/", summary="Change name and plugin", response_model=schemas.OldTenant)
+@router.put("/api/tenants/{id}/", summary="Change name and plugin", response_model=legacy_schemas.OldTenant)
 async def put(id: str, request: Request, shared: Shared, who: Who) -> JSONResponse:
     """Change `name` (required) and `custom_plugin_repo`; absent, the plugin stays as it is."""
     return await _change(id, request, shared, who, whole=True)
 
 
-@router.patch("/api/tenants/{id}/", summary="Change name or plugin", response_model=schemas.OldTenant)
+@router.patch("/api/tenants/{id}/", summary="Change name or plugin", response_model=legacy_schemas.OldTenant)
 async def patch(id: str, request: Request, shared: Shared, who: Who) -> JSONResponse:
     """Change `name` or `custom_plugin_repo`; null or "" removes the plugin."""
     return await _change(id, request, shared, who, whole=False)
 
 
-@router.delete("/api/tenants/{id}/", status_code=202, summary="Delete a tenant", response_model=schemas.OldDeletion)
+@router.delete(
+    "/api/tenants/{id}/", status_code=202, summary="Delete a tenant", response_model=legacy_schemas.OldDeletion
+)
 async def delete(id: str, shared: Shared, who: Who) -> JSONResponse:
     """Suspend the stack now; it is purged after the Blueprint's keepFor, and until then `running` undoes it."""
     row = await _find(shared, who, id, alter=True)
@@ -147,7 +149,7 @@ async def delete(id: str, shared: Shared, who: Who) -> JSONResponse:
     return JSONResponse(body, status_code=HTTPStatus.ACCEPTED)
 
 
-@router.get("/api/tenants/{id}/status/", summary="How a tenant stands", response_model=schemas.OldStatus)
+@router.get("/api/tenants/{id}/status/", summary="How a tenant stands", response_model=legacy_schemas.OldStatus)
 async def status(id: str, shared: Shared, who: Who) -> JSONResponse:
     """Answer id and status as the replaced service did, with phase, reasons and conditions beside."""
     row = await _find(shared, who, id)

@@ -43,6 +43,15 @@ class HoldShape(Shape):
     until: datetime
 
 
+class NextPass(Shape):
+    """When a tenant is looked at next, and why; `failures` counts passes in a row that failed."""
+
+    at: datetime | None = Field(description="Null: at once.")
+    wake_class: str = Field(alias="class")
+    failures: int
+    under_way: bool
+
+
 class ConditionShape(Shape):
     """A condition as in Kubernetes."""
 
@@ -69,7 +78,7 @@ class ComponentShape(Shape):
 
 
 class StatusShape(Shape):
-    """How a tenant stands; all but the first six are there from its first pass on."""
+    """How a tenant stands; all but the first seven are there from its first pass on."""
 
     phase: str = Field(description="Never that of an older generation: Pending until the spec was acted on.")
     fresh: bool = Field(description="Whether the rest speaks of the present generation.")
@@ -77,6 +86,7 @@ class StatusShape(Shape):
     resource_ids: dict[str, str]
     reconciled_at: datetime | None
     hold: HoldShape | None
+    next_pass: NextPass | None = Field(description="Null where none will come.")
     reported_phase: str = ""
     observed_generation: int = 0
     observed_revision: int = 0
@@ -348,53 +358,3 @@ class WebhookOutcome(Shape):
     """What became of a webhook."""
 
     outcome: Literal["accepted", "repeated", "unowned"]
-
-
-class OldTenant(BaseModel):
-    """A tenant in the words of the replaced service."""
-
-    id: int
-    name: str
-    slug: str
-    status: Literal["PROVISIONING", "ACTIVE", "SUSPENDED", "ERROR"]
-    render_service_ids: dict[str, str]
-    custom_plugin_repo: str | None
-    created_at: datetime
-    updated_at: datetime
-
-
-class OldPage(BaseModel):
-    """A page of tenants, as Django REST framework writes it."""
-
-    count: int
-    next: str | None
-    previous: str | None
-    page: int
-    page_size: int
-    results: list[OldTenant]
-
-
-class OldStatus(BaseModel):
-    """The four old words, and the finer truth beside them."""
-
-    id: int
-    status: Literal["PROVISIONING", "ACTIVE", "SUSPENDED", "ERROR"]
-    phase: str
-    why: str
-    you: str
-    url: str
-    eta: datetime | None
-    conditions: list[ConditionShape]
-
-
-class OldDeletion(BaseModel):
-    """A deletion that began."""
-
-    message: Literal["Tenant deletion initiated"]
-    tenant_id: int
-
-
-class OldHealth(BaseModel):
-    """The API is there."""
-
-    status: Literal["ok"]

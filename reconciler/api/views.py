@@ -9,9 +9,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from reconciler import manifest
+from reconciler.core.actions import Wait
+from reconciler.core.passes import Done
 from reconciler.core.status import ComponentStatus, Condition, Phase, Status
 from reconciler.core.values import Json
-from reconciler.doors import ApiKey, AuditRow, BlueprintRow, CostRow, EventRow, QueueRow, Rejection, TenantRow
+from reconciler.doors import (
+    ApiKey,
+    AuditRow,
+    BlueprintRow,
+    CostRow,
+    EventRow,
+    KeptPass,
+    PassRow,
+    QueueRow,
+    Rejection,
+    TenantRow,
+)
 from reconciler.ports import Operation
 
 API_VERSION = "reconciler/v1"
@@ -77,8 +90,21 @@ def status(row: TenantRow) -> dict[str, Json]:
         "resourceIds": dict(row.resource_ids),
         "reconciledAt": stamp(row.reconciled_at),
         "hold": None if hold is None else {"by": hold.by, "why": hold.why, "until": stamp(hold.until)},
+        "nextPass": next_pass(row),
     }
     return found if row.status is None else found | _said(row.status)
+
+
+def next_pass(row: TenantRow) -> Json:
+    """Write when a tenant is looked at next, at once where `at` is null; null where nothing wakes it any more."""
+    if not row.next_class:
+        return None
+    return {
+        "at": stamp(row.next_at),
+        "class": row.next_class,
+        "failures": row.failures,
+        "underWay": row.under_way,
+    }
 
 
 def _said(said: Status) -> dict[str, Json]:
@@ -193,6 +219,65 @@ def operation(row: Operation) -> dict[str, Json]:
         "environmentId": row.environment_id,
         "summary": row.summary,
     }
+
+
+def wait(item: Wait) -> dict[str, Json]:
+    """Write what stands in the way."""
+    return {
+        "reason": item.reason.value,
+        "message": item.message,
+        "component": item.component,
+        "since": stamp(item.since),
+        "until": stamp(item.until),
+        "you": item.you,
+    }
+
+
+def done(item: Done) -> dict[str, Json]:
+    """Write an effect that a pass tried."""
+    return {
+        "operation": item.operation,
+        "verb": item.verb.value,
+        "component": item.component,
+        "kind": item.kind.value,
+        "name": item.name,
+        "ending": item.ending,
+        "message": item.message,
+    }
+
+
+def kept_row(row: PassRow) -> dict[str, Json]:
+    """Write a kept pass at a glance."""
+    return {
+        "id": row.id,
+        "tenant": row.tenant,
+        "epoch": row.epoch,
+        "at": stamp(row.at),
+        "firstAt": stamp(row.first_at),
+        "count": row.count,
+        "class": row.wake_class,
+        "tookSeconds": row.took_s,
+        "result": row.result,
+        "generation": row.generation,
+        "blueprint": row.blueprint,
+        "revision": row.revision,
+        "version": row.version,
+        "summary": row.summary,
+        "done": [done(item) for item in row.done],
+        "waits": [wait(item) for item in row.waits],
+    }
+
+
+def kept_pass(kept: KeptPass) -> dict[str, Json]:
+    """Write a kept pass whole."""
+    replayed = kept.replayed
+    differences: list[Json] = [*replayed.differences]
+    told: dict[str, Json] = {
+        "outcome": replayed.outcome.value,
+        "message": replayed.message,
+        "differences": differences,
+    }
+    return {**kept_row(kept.row), "replay": told, "document": dict(kept.document)}
 
 
 def cost(row: CostRow) -> dict[str, Json]:

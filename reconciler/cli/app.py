@@ -24,6 +24,7 @@ from reconciler.cli.verbs import (
     simulate,
     state,
     wait,
+    why,
 )
 from reconciler.cli.verbs import run as run_verb
 from reconciler.core.errors import ReconcilerError
@@ -37,6 +38,7 @@ VERBS = (
     describe,
     plan,
     wait,
+    why,
     state,
     guard,
     rollout,

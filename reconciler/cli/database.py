@@ -57,7 +57,7 @@ async def open_registry(url: str, keys: Sequence[bytes] | None) -> AsyncIterator
         vault = Vault(keys) if keys is not None else Locked()
         if keys is not None:
             await vault.unlock(pool)
-        yield PostgresRegistry(pool, reader=manifest.reader, vault=vault, clock=clock), clock
+        yield PostgresRegistry(pool, reader=manifest.reader, vault=vault, clock=clock, book=manifest.price_book), clock
 
 
 async def _time(pool: pools.Pool) -> WorldTime:

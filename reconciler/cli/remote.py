@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from reconciler import manifest
 from reconciler.api import views
-from reconciler.cli import wire, wire_plan, worldtime
+from reconciler.cli import wire, wire_pass, wire_plan, worldtime
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.cli.render_plan import PlanView
 from reconciler.cli.worldtime import WorldTime
@@ -25,6 +25,8 @@ from reconciler.doors import (
     BlueprintRow,
     CostRow,
     EventRow,
+    KeptPass,
+    PassRow,
     QueueRow,
     Rejection,
     Taken,
@@ -145,6 +147,15 @@ class RemoteRegistry:
         """Read the journal of a tenant."""
         answer = await self._ask("GET", f"/v1/tenants/{_part(tenant)}/operations", query=[("limit", str(limit))])
         return [wire.operation(item) for item in wire.items(answer)]
+
+    async def passes(self, tenant: str, limit: int = 20) -> Sequence[PassRow]:
+        """Read the kept passes of a tenant."""
+        answer = await self._ask("GET", f"/v1/tenants/{_part(tenant)}/passes", query=[("limit", str(limit))])
+        return [wire_pass.row(item) for item in wire.items(answer)]
+
+    async def get_pass(self, id: int) -> KeptPass:
+        """Read one kept pass, replayed there."""
+        return wire_pass.kept_pass(await self._ask("GET", f"/v1/passes/{id}"))
 
     async def plan(self, name: str, columns: Mapping[str, Json] | None) -> PlanView:
         """Ask for the plan of a tenant as it stands, or with these columns."""

@@ -70,7 +70,7 @@ def tenant(value: Json) -> TenantRow:
     metadata, status = fields(whole_document.get("metadata")), fields(whole_document.get("status"))
     columns = _columns(whole_document)
     labels, params, details = (fields(columns.get(name)) for name in ("labels", "params", "details"))
-    hold = fields(status.get("hold"))
+    hold, coming = fields(status.get("hold")), fields(status.get("nextPass"))
     return TenantRow(
         number=whole(metadata.get("number")),
         name=word(metadata.get("name")),
@@ -97,6 +97,10 @@ def tenant(value: Json) -> TenantRow:
         if hold
         else None,
         reconciled_at=moment(status.get("reconciledAt")),
+        next_at=moment(coming.get("at")),
+        next_class=word(coming.get("class")),
+        failures=whole(coming.get("failures")),
+        under_way=coming.get("underWay") is True,
         resource_ids={key: word(found) for key, found in fields(status.get("resourceIds")).items()},
     )
 

@@ -30,7 +30,7 @@ def plan(value: Json) -> RemotePlan:
     return RemotePlan(
         actions=tuple(_action(item) for item in wire.items(found.get("actions"))),
         drift=wire.words(found.get("drift")),
-        waits=tuple(_wait(item) for item in wire.items(found.get("waits"))),
+        waits=tuple(wait(item) for item in wire.items(found.get("waits"))),
         usd_before=wire.money(found.get("usd_before")),
         usd_after=wire.money(found.get("usd_after")),
         creates=wire.whole(found.get("creates")),
@@ -53,7 +53,7 @@ def _action(value: wire.Fields) -> Action:
         usd_after=wire.money(value.get("usd_after")),
         notes=wire.words(value.get("notes")),
         wave=wire.whole(value.get("wave")) or 1,
-        waits=tuple(_wait(item) for item in wire.items(value.get("waits"))),
+        waits=tuple(wait(item) for item in wire.items(value.get("waits"))),
     )
 
 
@@ -66,7 +66,8 @@ def _change(value: wire.Fields) -> Change:
     )
 
 
-def _wait(value: wire.Fields) -> Wait:
+def wait(value: wire.Fields) -> Wait:
+    """Read what stands in the way."""
     return Wait(
         reason=WaitReason(wire.word(value.get("reason"))),
         message=wire.word(value.get("message")),

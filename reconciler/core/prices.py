@@ -47,6 +47,10 @@ class PriceBook:
         return next((one.usd for one in lines if _folded(one.plan) == wanted and one.applies(day)), None)
 
 
+NO_BOOK = PriceBook(version="", tables={}, rates={})
+"""Knows no price."""
+
+
 def _folded(plan: str) -> str:
     """Write a plan without the difference between `2c-8g` and `2c_8g`."""
     return plan.replace("-", "_")

@@ -1,23 +1,19 @@
 """Builds the adapters from settings and joins them to the engine's ports; nothing outside knows which ones they are."""
 
 import asyncio
-import importlib.resources
 import os
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-import yaml
-
 from reconciler.core.errors import Invalid, Problem, Throttled
 from reconciler.core.guard import Caps
 from reconciler.core.kinds import Bucket
-from reconciler.core.prices import PriceBook, book_from
 from reconciler.core.schedule import Pace
 from reconciler.core.values import Sensitive
 from reconciler.engine.options import Options, Ports
-from reconciler.manifest import Reader
+from reconciler.manifest import Reader, price_book
 from reconciler.ports import Limits
 from reconciler.postgres import vault as sealing
 from reconciler.postgres.pool import Pool, make_pool
@@ -36,12 +32,6 @@ CLOCK_WITHIN_S = 5.0
 """Real seconds for the simulator's clock to answer; the daemon asks again, with a word about it."""
 LATENCY_ALLOWED_S = 0.2
 """Real seconds a request may be on its way before it reaches a window that it was not counted for."""
-
-
-def price_book() -> PriceBook:
-    """Read the price book that comes with the package."""
-    text = importlib.resources.files("reconciler").joinpath("prices.yaml").read_text(encoding="utf-8")
-    return book_from(yaml.safe_load(text))
 
 
 def vault_of(settings: Settings) -> Vault:
@@ -223,11 +213,12 @@ async def wire(settings: Settings, *, application_name: str = "reconciler") -> W
     speed = clock.speed()
     band = settings.guard_band_s + (LATENCY_ALLOWED_S * speed if speed > 1 else 0.0)
     store = PostgresStore(
-        pool, reader=reader, vault=vault, workspace=settings.render_owner_id, guard_band_s=min(band, 20.0)
-    )
+        pool, reader=reader, vault=vault, workspace=settings.render_owner_id, guard_band_s=min(band, 20.0),
+        passes_max=settings.passes_kept, passes_s=settings.passes_kept_s,
+    )  # fmt: skip
     gate.store = store
     learner.store = store
-    registry = PostgresRegistry(pool, reader=reader, vault=vault, clock=clock)
+    registry = PostgresRegistry(pool, reader=reader, vault=vault, clock=clock, book=price_book)
     ports = Ports(
         clock=clock,
         render=render,

@@ -1,7 +1,5 @@
 """Runs one action: journal, token, send, settle. It decides nothing: the plan did."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,7 +21,8 @@ from reconciler.core.inventory import Owned
 from reconciler.core.kinds import ENVIRONMENT, SERVICES, Kind
 from reconciler.core.observed import Observed
 from reconciler.core.plan.outcome import linked, owned_after
-from reconciler.core.values import Json, Lookup
+from reconciler.core.stops import request_hash
+from reconciler.core.values import Lookup
 from reconciler.engine.options import Ports
 from reconciler.ports import Claim, OperationState, Plaintext, Reply, Settlement, Throttle
 
@@ -48,27 +47,18 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acted:
-    """What an action led to: rows that became true, rows that left, and why it did not work."""
+    """What an action led to: rows that became true, rows that left, and why it did not work.
+
+    `operation` is its row in the journal, 0 where it was not sent.
+    """
 
     ending: Ending
+    operation: int = 0
     owned: tuple[Owned, ...] = ()
     forgotten: tuple[Owned, ...] = ()
     message: str = ""
     throttle: Throttle | None = None
     until: datetime | None = None
-
-
-def request_hash(action: Action) -> str:
-    """Name a request by what it asks, secrets by their digests: the same question has the same hash."""
-    asked: dict[str, Json] = {
-        "verb": str(action.verb),
-        "component": action.component,
-        "id": action.id,
-        "payload": dict(action.payload),
-        "marks": dict(action.marks),
-        "removes": list[Json](action.removes),
-    }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Owned], lookup: Lookup) -> Acted:
@@ -89,8 +79,10 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
     try:
         reply = await ports.render.send(action, plaintext)
     except RenderError as error:
-        return await _failed(ports, claim, operation, action, error)
-    return await _succeeded(ports, claim, operation, action, owned, reply, sent_at=sent_at)
+        acted = await _failed(ports, claim, operation, action, error)
+    else:
+        acted = await _succeeded(ports, claim, operation, action, owned, reply, sent_at=sent_at)
+    return replace(acted, operation=operation)
 
 
 async def _succeeded(

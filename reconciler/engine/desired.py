@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from reconciler.core import values
 from reconciler.core.actions import Wait
-from reconciler.core.compile import compile_stack
 from reconciler.core.errors import Invalid
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import ENVIRONMENT
 from reconciler.core.observed import Observed
+from reconciler.core.passes import stack_of
 from reconciler.core.plan.view import View
 from reconciler.core.resolve import Resolved, resolve_stack
 from reconciler.core.spec import DesiredState, DriftPolicy
@@ -67,13 +67,8 @@ def compiled(record: Record, owned: Mapping[str, Owned]) -> Desired:
     """Compile the record's documents; what is wrong with them becomes `invalid`, never an exception."""
     if record.tenant is None or record.blueprint is None:
         return Desired(invalid=record.invalid or ("the spec cannot be read",))
-
-    def live(component: str, attribute: str) -> str | None:
-        row = owned.get(component)
-        return row.observed.attributes.get(attribute) if row and row.observed else None
-
     try:
-        stack = compile_stack(record.blueprint, record.revision, record.tenant, live)
+        stack = stack_of(record.blueprint, record.revision, record.tenant, owned)
     except Invalid as wrong:
         return Desired(invalid=tuple(str(problem) for problem in wrong.problems))
     found = {ref: secret for ref in stack.secrets if (secret := record.secrets.get(ref)) is not None}
@@ -127,7 +122,7 @@ def view_of(
     strangers: Mapping[str, Observed],
     waits: Mapping[str, Wait],
 ) -> View:
-    """Put everything a plan depends on into one value."""
+    """Put everything a plan depends on into one value, which later changes of what it is made from do not reach."""
     tenant, blueprint, now = record.tenant, record.blueprint, ports.clock.now()
     resolved: dict[str, Resolved] = {}
     if desired.stack is not None:
@@ -136,12 +131,12 @@ def view_of(
     return View(
         stack=desired.stack,
         state=DesiredState.DELETED if record.purge_at is not None else state,
-        owned=owned,
+        owned=dict(owned),
         resolved=resolved,
         policy=blueprint.drift if blueprint else DriftPolicy.REPORT,
         allow_data_loss=frozenset(tenant.allow_data_loss) if tenant else frozenset(),
         conflicts=strangers,
-        open=waits,
+        open=dict(waits),
         missing_secrets=desired.missing,
         purge=record.purge_at is not None and (now >= record.purge_at or record.purge_mode == "now"),
         export=blueprint.on_delete.export if blueprint else False,

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reconciler.core import guard
-from reconciler.core.actions import Action, Verb, Wait, WaitReason
+from reconciler.core import guard, stops
+from reconciler.core.actions import Action, Verb, Wait
 from reconciler.core.errors import Gone, RenderError
 from reconciler.core.health import HealthState, judge
 from reconciler.core.inventory import Owned
@@ -15,11 +15,13 @@ from reconciler.core.plan import Plan, View, make_plan
 from reconciler.core.plan.view import LOOKS_TO_BE_GONE
 from reconciler.core.spec import DesiredState
 from reconciler.core.status import Event, Phase, Reason
+from reconciler.core.stops import Stops
 from reconciler.core.values import Sensitive
 from reconciler.engine import desired as wanted
 from reconciler.engine import metering, refresh, report, settle
-from reconciler.engine.act import Acted, Ending, act, request_hash
+from reconciler.engine.act import Acted, Ending, act
 from reconciler.engine.options import Ports
+from reconciler.engine.trail import Trail
 from reconciler.ports import Brake, Claim, End, Record, Throttle, Verdict, WakeClass
 
 MASS_WINDOW = timedelta(hours=1)
@@ -37,6 +39,7 @@ class Pass:
     record: Record
     owned: dict[str, Owned]
     desired: wanted.Desired
+    trail: Trail
     plan: Plan = field(default_factory=Plan)
     view: View | None = None
     waits: list[Wait] = field(default_factory=list)
@@ -59,11 +62,12 @@ class Reconciler:
         """Keep the ports."""
         self._ports = ports
 
-    async def reconcile(self, claim: Claim, chance: float) -> Verdict:
+    async def reconcile(self, claim: Claim, chance: float, trail: Trail) -> Verdict:
         """Run one pass and answer what to record. RenderError while reading ends it; the worker retries it."""
         ports = self._ports
         record = await ports.store.load(claim.tenant, ports.clock.now())
-        run = Pass(claim=claim, record=record, owned=dict(record.owned), desired=wanted.Desired())
+        trail.record = record
+        run = Pass(claim=claim, record=record, owned=dict(record.owned), desired=wanted.Desired(), trail=trail)
         await self._read(run)
         await self._act(run)
         await self._probe(run)
@@ -72,7 +76,8 @@ class Reconciler:
         changed = metering.news(billed, record.metered)
         if changed or run.ended:
             await ports.store.meter(changed, run.ended)
-        return report.verdict(ports, run_facts(run), chance)
+        verdict = report.verdict(ports, run_facts(run), chance)
+        return replace(verdict, kept=trail.kept(ports, verdict))
 
     async def _read(self, run: Pass) -> None:
         """Settle what is open, look where needed, compile."""
@@ -83,6 +88,7 @@ class Reconciler:
             run.owned.pop(row.component, None)
             run.ended[row.id] = End(at=ports.clock.now())
         run.events += settled.events
+        run.trail.settled(record.operations, settled)
         run.open = settled.waits
         if settled.again_at:
             run.until.append(settled.again_at)
@@ -119,6 +125,7 @@ class Reconciler:
             return
         await self._ports.store.save_owned(run.claim, (), [row.id for row in gone])
         run.ended |= {row.id: End(at=now) for row in gone}
+        run.trail.found += [f"{row.name} ({row.id}) is gone" for row in gone]
         run.owned = {key: row for key, row in run.owned.items() if row not in gone}
 
     async def _orphan(self, run: Pass) -> None:
@@ -130,6 +137,7 @@ class Reconciler:
         run.ended |= dict.fromkeys(ids, End(at=self._ports.clock.now()))
         text = f"{len(ids)} objects at Render were left as they are and forgotten: {', '.join(sorted(ids))}"
         run.events.append(Event(reason=Reason.ORPHANED, message=text, warning=True))
+        run.trail.found.append(text)
         run.owned = {}
 
     async def _secrets(self, run: Pass) -> None:
@@ -145,10 +153,9 @@ class Reconciler:
         ports = self._ports
         strangers = await self._standing(run, await wanted.conflicts(ports, run.desired, run.owned))
         run.view = wanted.view_of(ports, run.record, run.desired, run.owned, strangers, run.open)
-        plan = make_plan(run.view)
-        plan = replace(plan, actions=tuple(self._stopped(run, action) for action in plan.actions))
-        for wait in self._stops(run):
-            plan = guard.stopped(plan, wait)
+        in_the_way = self._stops(run)
+        run.trail.planning(run.view, in_the_way)
+        plan = stops.put_on(make_plan(run.view), in_the_way, run.view.now)
         recent = {verb: 0 for verb in guard.CAPPED}
         if any(action.verb in guard.CAPPED for action in plan.actions):
             since = ports.clock.now() - guard.CAP_WINDOW
@@ -157,6 +164,7 @@ class Reconciler:
         for name in set(struck) - run.struck:
             ports.telemetry.guarded(name)
         run.struck |= set(struck)
+        run.trail.planned(recent, plan)
         run.plan = plan
 
     async def _standing(self, run: Pass, strangers: Mapping[str, Observed]) -> dict[str, Observed]:
@@ -170,39 +178,23 @@ class Reconciler:
                     run.left[one.id] = True
         return {key: one for key, one in strangers.items() if not run.left[one.id]}
 
-    def _stops(self, run: Pass) -> list[Wait]:
-        """Answer what stands before every effect of this tenant: hold, brake, no picture of Render yet."""
-        record, now, stops = run.record, self._ports.clock.now(), []
+    def _stops(self, run: Pass) -> Stops:
+        """Gather what may stand before the effects of this tenant, and when a hold or the first look ends."""
+        record, now = run.record, self._ports.clock.now()
         if record.hold is not None and record.hold.until > now:
-            hold = record.hold
-            text = f"held by {hold.by} until {hold.until:%Y-%m-%d %H:%M} UTC, {hold.why}"
-            you = f"reconciler hold {run.claim.tenant} --release"
-            stops.append(Wait(reason=WaitReason.HELD, message=text, until=hold.until, you=you))
-            run.until.append(hold.until)
-        if record.brake is not Brake.NORMAL:
-            text = f"brake is on {record.brake} ({record.brake_why})"
-            stops.append(Wait(reason=WaitReason.BRAKE, message=text, you="reconciler brake normal"))
+            run.until.append(record.hold.until)
         if record.swept_at is None:
-            stops.append(Wait(reason=WaitReason.RETRY, message="the first look at the whole workspace"))
             run.until.append(now + timedelta(seconds=5))
-        return stops
-
-    def _stopped(self, run: Pass, action: Action) -> Action:
-        """Put a wait on an action that was refused for this generation, or whose component failed in this pass."""
-        if not action.ready:
-            return action
-        blocked = run.blocked.get(action.component)
-        if blocked is not None:
-            return replace(action, waits=(blocked,))
-        asked = request_hash(action)
-        for refusal in run.record.refusals:
-            if refusal.request_hash == asked and refusal.generation == run.record.generation:
-                text = f"Render refused {action.verb} of {action.component}: {refusal.status}, {refusal.message}"
-                you = f"edit the spec; or, once it is settled at Render: reconciler reconcile {run.claim.tenant}"
-                return replace(
-                    action, waits=(Wait(reason=WaitReason.REFUSED, message=text, component=action.component, you=you),)
-                )
-        return action
+        return Stops(
+            tenant=run.claim.tenant,
+            generation=record.generation,
+            hold=record.hold,
+            brake=record.brake,
+            brake_why=record.brake_why,
+            swept=record.swept_at is not None,
+            refusals=record.refusals,
+            blocked=dict(run.blocked),
+        )
 
     async def _queue(self, run: Pass, ready: Sequence[Action]) -> None:
         """Enter the create queue before asking it for anything, so that others see who is ahead of them."""
@@ -286,6 +278,7 @@ class Reconciler:
     def _take(self, run: Pass, action: Action, acted: Acted) -> int:
         """Take in what an action led to; answers 1 when something changed."""
         now = self._ports.clock.now()
+        run.trail.acted(action, acted)
         if acted.ending is Ending.DONE:
             for row in acted.owned:
                 run.owned[row.component] = row

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 
 from reconciler.core import schedule
 from reconciler.core.errors import NotFound, RenderError, StaleLease, Throttled
+from reconciler.core.passes import Kept
 from reconciler.engine import rollout
 from reconciler.engine.options import Ports
 from reconciler.engine.reconcile import Reconciler
 from reconciler.engine.shares import Shares
 from reconciler.engine.snapshot import Step, Sweeper
+from reconciler.engine.trail import Trail
 from reconciler.ports import Claim, WakeClass
 
 IDLE_MIN_S = 0.05
@@ -41,7 +43,7 @@ class Worker:
         self.sweeper = Sweeper(ports, owner)
         self._random = random.Random(seed)  # noqa: S311 jitter, not a secret
         self._passes: dict[str, asyncio.Task[None]] = {}
-        self._unreturned: dict[str, tuple[Claim, datetime, str]] = {}
+        self._unreturned: dict[str, tuple[Claim, datetime, str, Kept | None]] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._shares = Shares()
@@ -148,8 +150,9 @@ class Worker:
         """Run one pass; whatever happens, say how it ended and give the tenant back."""
         started = time.monotonic()
         telemetry = self.ports.telemetry
+        trail = Trail(began_at=self.ports.clock.now())
         try:
-            result = await self._reconcile(claim)
+            result = await self._reconcile(claim, trail)
         except StaleLease:
             telemetry.stale()
             result = "error"
@@ -159,18 +162,18 @@ class Worker:
         except Exception as error:
             telemetry.problem("pass_failed", tenant=claim.tenant, epoch=claim.epoch, error=describe(error))
             result = "error"
-            await self._retry_later(claim, error)
+            await self._retry_later(claim, error, trail)
         self.progress_at = time.monotonic()
         telemetry.passed(result, time.monotonic() - started, str(claim.wake_class), claim.overdue_s)
 
-    async def _reconcile(self, claim: Claim) -> str:
-        verdict = await self._reconciler.reconcile(claim, self._random.random())
+    async def _reconcile(self, claim: Claim, trail: Trail) -> str:
+        verdict = await self._reconciler.reconcile(claim, self._random.random(), trail)
         await self.ports.store.finish(claim, verdict, self.ports.clock.now())
         if verdict.failed:
             return "error"
         return "success" if verdict.wake_class is WakeClass.DRIFT else "requeue_after"
 
-    async def _retry_later(self, claim: Claim, error: Exception) -> None:
+    async def _retry_later(self, claim: Claim, error: Exception, trail: Trail) -> None:
         """Give a tenant whose pass broke back to the queue, with backoff; a full budget is nobody's failure."""
         now, pace = self.ports.clock.now(), self.ports.options.pace
         due = now + schedule.backoff(pace, claim.failures + 1, self._random.random())
@@ -178,19 +181,20 @@ class Worker:
             due = max(now, error.until) + timedelta(seconds=self._random.random() * 5)
         failed = not isinstance(error, Throttled)
         text = describe(error) if failed else ""
+        kept = trail.broke(self.ports, text) if failed else None
         try:
-            await self.ports.store.give_back(claim, due, text, now)
+            await self.ports.store.give_back(claim, due, text, now, kept)
         except StaleLease:
             self.ports.telemetry.stale()
         except Exception as again:  # the database itself: given back as soon as it answers, or when the lease is over
-            self._unreturned[claim.tenant] = (claim, due, text)
+            self._unreturned[claim.tenant] = (claim, due, text, kept)
             self.ports.telemetry.problem("give_back_failed", tenant=claim.tenant, error=describe(again))
 
     async def _return_kept(self) -> None:
         """Give back what the database could not take when its pass ended; StaleLease means that its lease is over."""
-        for tenant, (claim, due, text) in list(self._unreturned.items()):
+        for tenant, (claim, due, text, kept) in list(self._unreturned.items()):
             try:
-                await self.ports.store.give_back(claim, due, text, self.ports.clock.now())
+                await self.ports.store.give_back(claim, due, text, self.ports.clock.now(), kept)
             except StaleLease:
                 self.ports.telemetry.stale()
             del self._unreturned[tenant]

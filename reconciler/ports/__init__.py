@@ -1,13 +1,12 @@
 """The contract between the engine and the world: Protocols and the values that cross them; no adapter is known here."""
 
+from reconciler.core.stops import Brake, Hold, Refusal
 from reconciler.ports.store import Store
 from reconciler.ports.values import (
     Backlog,
-    Brake,
     Claim,
     Demand,
     End,
-    Hold,
     Interval,
     Limits,
     Metered,
@@ -15,7 +14,6 @@ from reconciler.ports.values import (
     OperationState,
     Plaintext,
     Record,
-    Refusal,
     Reply,
     RolloutState,
     RolloutTenant,

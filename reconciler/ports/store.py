@@ -8,10 +8,11 @@ from reconciler.core.actions import Action
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Bucket, Kind
 from reconciler.core.observed import Observed
+from reconciler.core.passes import Kept
+from reconciler.core.stops import Brake
 from reconciler.core.values import Sensitive
 from reconciler.ports.values import (
     Backlog,
-    Brake,
     Claim,
     Demand,
     End,
@@ -97,9 +98,11 @@ class Store(Protocol):
         """Enter the create queue before the first create is asked for; StaleLease when the epoch moved."""
 
     async def finish(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
-        """Write status, events, demand and next wake, and release: one transaction WHERE epoch = mine."""
+        """Write status, events, demand, next wake and what is kept, and release: one transaction WHERE epoch = mine."""
 
-    async def give_back(self, claim: Claim, due_at: datetime, error: str, now: datetime) -> None:
+    async def give_back(
+        self, claim: Claim, due_at: datetime, error: str, now: datetime, kept: Kept | None = None
+    ) -> None:
         """End a pass that broke: release, wake again at `due_at`; an `error` counts as one more failure."""
 
     async def count_recent(self, verbs: Sequence[str], since: datetime) -> int:

@@ -9,8 +9,10 @@ from enum import StrEnum
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Kind
 from reconciler.core.observed import Deploy, Detail, Observed
+from reconciler.core.passes import Kept
 from reconciler.core.spec import BlueprintSpec, Rollout, TenantSpec
 from reconciler.core.status import Event, Phase, Reason, Status
+from reconciler.core.stops import Brake, Hold, Refusal
 from reconciler.core.values import Json, SecretRef, Sensitive
 
 
@@ -111,34 +113,6 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A refused effect: not asked again for the same generation and request."""
-
-    component: str
-    request_hash: str
-    generation: int
-    message: str
-    status: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Hands off one tenant until a time, with a reason."""
-
-    by: str
-    why: str
-    until: datetime
-
-
-class Brake(StrEnum):
-    """Hands off all: `observe` plans and reports without effects, `stop` does not even claim."""
-
-    NORMAL = "normal"
-    OBSERVE = "observe"
-    STOP = "stop"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Metered:
     """What the ledger's open interval says of one object: whose it is, what is billed, at which price."""
 
@@ -236,6 +210,7 @@ class Verdict:
     """The end of a pass: what to record and when to look again (world).
 
     `unchanged`: the status read at the beginning of the pass said the same, so it need not be written again.
+    `kept` explains the pass, None where there is nothing to explain.
     """
 
     status: Status
@@ -246,6 +221,7 @@ class Verdict:
     demand: Demand | None = None
     purged: bool = False
     unchanged: bool = False
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,9 +29,13 @@ class Adapter:
     """What the parts of a store share: the pool, how documents are read, the vault, the workspace."""
 
     def __init__(
-        self, pool: Pool, reader: SpecReader, vault: Vault, workspace: str = "", guard_band_s: float = 2.0
-    ) -> None:
-        """Take an open pool and an unlocked vault; `guard_band_s` is world time around the edges of windows."""
+        self, pool: Pool, reader: SpecReader, vault: Vault, workspace: str = "", guard_band_s: float = 2.0,
+        *, passes_max: int = 20, passes_s: float = 7 * 86400.0,
+    ) -> None:  # fmt: skip
+        """Take an open pool and an unlocked vault; `guard_band_s` is world time around the edges of windows.
+
+        Of each tenant the newest `passes_max` passes are kept, for `passes_s` of world time.
+        """
         if not 0 <= guard_band_s <= GUARD_BAND_MAX_S:
             raise ValueError(f"guard_band_s must be 0 to {GUARD_BAND_MAX_S:.0f} seconds, not {guard_band_s}")
         self.pool = pool
@@ -39,6 +43,8 @@ class Adapter:
         self.vault = vault
         self.workspace = workspace
         self.guard_band_s = guard_band_s
+        self.passes_max = passes_max
+        self.passes_s = passes_s
         self.speed = 1.0
         self._parsed: dict[tuple[str, int], BlueprintSpec] = {}
 

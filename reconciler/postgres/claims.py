@@ -6,9 +6,10 @@ from datetime import datetime
 from psycopg.types.json import Jsonb
 
 from reconciler.core.errors import StaleLease
+from reconciler.core.passes import Kept
 from reconciler.core.status import Event, Phase, Reason
 from reconciler.ports import Backlog, Claim, Demand, Turns, Verdict, WakeClass
-from reconciler.postgres import codec, queries
+from reconciler.postgres import codec, passes, queries
 from reconciler.postgres.adapter import Adapter
 from reconciler.postgres.pool import Connection
 
@@ -64,8 +65,9 @@ class Claims(Adapter):
             await connection.execute(SQL["release_duties"], {"owner": owner})
 
     async def finish(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
-        """Write status, events, demand and next wake, and release: one transaction WHERE epoch = mine."""
-        if verdict.unchanged and not verdict.events and verdict.demand is None and not verdict.purged:
+        """Write status, events, demand, next wake and what is kept, and release: one transaction WHERE epoch = mine."""
+        more = verdict.events or verdict.demand is not None or verdict.purged or verdict.kept is not None
+        if verdict.unchanged and not more:
             await self._finish_unchanged(claim, verdict, now)
             return
         async with self.transaction() as connection:
@@ -80,6 +82,8 @@ class Claims(Adapter):
                 # Nothing wakes a tombstone, and its secrets are gone.
                 await connection.execute(SECRETS["forget_tenant"], {"tenant": claim.tenant})
                 await connection.execute(SQL["drop_queue"], {"tenant": claim.tenant})
+            if verdict.kept is not None:
+                await passes.keep(connection, claim, verdict.kept, now, self.passes_max)
             await self._put_events(connection, claim.tenant, verdict.events, now)
 
     async def declare(self, claim: Claim, demand: Demand) -> None:
@@ -88,13 +92,17 @@ class Claims(Adapter):
             await hold_epoch(connection, claim)
             await self._put_demand(connection, claim.tenant, demand)
 
-    async def give_back(self, claim: Claim, due_at: datetime, error: str, now: datetime) -> None:
+    async def give_back(
+        self, claim: Claim, due_at: datetime, error: str, now: datetime, kept: Kept | None = None
+    ) -> None:
         """End a pass that broke: release, wake again at `due_at`; an `error` counts as one more failure and is told."""
         values: Row = {"tenant": claim.tenant, "epoch": claim.epoch, "seen": claim.wake_seq, "due_at": due_at}
         async with self.transaction() as connection:
             released = await connection.execute(SQL["give_back"], values | {"failed": bool(error)})
             if released.rowcount != 1:
                 raise StaleLease(f"{claim.tenant}: epoch {claim.epoch} is over, there is nothing to give back")
+            if kept is not None:
+                await passes.keep(connection, claim, kept, now, self.passes_max)
             if error:
                 event = Event(reason=Reason.FAILED, message=error, warning=True)
                 await self._put_events(connection, claim.tenant, [event], now)

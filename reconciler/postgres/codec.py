@@ -9,7 +9,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -105,9 +105,21 @@ def _dataclass_decoder(kind: Any) -> Decoder:  # noqa: ANN401 - any dataclass
 def _union_decoder(kind: Any) -> Decoder:  # noqa: ANN401 - any union
     options = [option for option in typing.get_args(kind) if option is not type(None)]
     if len(options) != 1:
-        return _same  # Json
+        return _choice_decoder([option for option in options if dataclasses.is_dataclass(option)])
     inner = _decoder(options[0])
     return lambda value: None if value is None else inner(value)
+
+
+def _choice_decoder(options: list[Any]) -> Decoder:
+    """Tell dataclasses that share a place apart by the names of their fields; anything else there is JSON as it is."""
+    if not options:
+        return _same
+    readers = {frozenset(f.name for f in dataclasses.fields(option)): _decoder(option) for option in options}
+
+    def read(value: Any) -> Any:  # noqa: ANN401 - one of the options, or plain JSON
+        return readers[frozenset(value)](value) if isinstance(value, dict) else value
+
+    return read
 
 
 def _container_decoder(origin: Any, arguments: tuple[Any, ...]) -> Decoder:  # noqa: ANN401 - any generic
@@ -120,4 +132,6 @@ def _container_decoder(origin: Any, arguments: tuple[Any, ...]) -> Decoder:  # n
     item = _decoder(arguments[0])
     if origin in (tuple, frozenset, list):
         return lambda value: origin(item(one) for one in value)
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return lambda value: tuple(item(one) for one in value)
     raise TypeError(f"no decoder for {origin}")

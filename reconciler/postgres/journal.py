@@ -12,7 +12,7 @@ from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Bucket
 from reconciler.core.status import Reason
 from reconciler.ports import Claim, OperationState, Settlement
-from reconciler.postgres import claims, codec, queries, windows
+from reconciler.postgres import claims, codec, passes, queries, windows
 from reconciler.postgres.budgets import Budgets
 from reconciler.postgres.pool import Connection
 from reconciler.postgres.snapshot import Snapshot
@@ -137,11 +137,13 @@ class Journal(Budgets, Snapshot):
         return sent
 
     async def trim(self, now: datetime) -> int:
-        """Delete what is past its keeping (old journal rows, refusals, answers, idle budgets); answer how many."""
+        """Delete what is past its keeping (journal rows, refusals, answers, passes, idle budgets); answer how many."""
         count = 0
         async with self.session() as connection:
             for name in TRIMS:
                 count += (await connection.execute(SQL[name], {"now": now})).rowcount
+            old = {"now": now, "keep_s": self.passes_s}
+            count += (await connection.execute(passes.SQL["trim"], old)).rowcount
         return count
 
 

@@ -2,9 +2,10 @@
 
 from reconciler.postgres.registry_access import RegistryAccess
 from reconciler.postgres.registry_blueprints import RegistryBlueprints
+from reconciler.postgres.registry_passes import RegistryPasses
 from reconciler.postgres.registry_tenants import RegistryTenants
 from reconciler.postgres.registry_views import RegistryViews
 
 
-class PostgresRegistry(RegistryTenants, RegistryBlueprints, RegistryAccess, RegistryViews):
-    """The records as doors use them. `PostgresRegistry(pool, reader, vault, clock)`, see `RegistryPart`."""
+class PostgresRegistry(RegistryTenants, RegistryBlueprints, RegistryAccess, RegistryViews, RegistryPasses):
+    """The records as doors use them. `PostgresRegistry(pool, reader, vault, clock, book)`, see `RegistryPart`."""

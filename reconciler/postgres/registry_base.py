@@ -1,11 +1,12 @@
 """Gives every part of the registry its transactions, in which an actor speaks; knows no verb."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.core.errors import NotFound, shown
+from reconciler.core.prices import NO_BOOK, PriceBook
 from reconciler.doors import Actor
 from reconciler.ports import Clock, Hold, SpecReader
 from reconciler.postgres import codec, queries
@@ -17,17 +18,24 @@ from reconciler.postgres.vault import Vault
 SQL = queries.load("registry")
 SECRETS = queries.load("secrets")
 Row = dict[str, Any]
+Book = Callable[[], PriceBook]
+
+
+def no_book() -> PriceBook:
+    """Answer the book that knows no price."""
+    return NO_BOOK
 
 
 class RegistryPart:
     """What the parts of the registry share."""
 
-    def __init__(self, pool: Pool, reader: SpecReader, vault: Vault, clock: Clock) -> None:
-        """Take an open pool, an unlocked vault and the world's clock."""
+    def __init__(self, pool: Pool, reader: SpecReader, vault: Vault, clock: Clock, book: Book = no_book) -> None:
+        """Take an open pool, an unlocked vault, the world's clock, and where the prices for replays are."""
         self.pool = pool
         self.reader = reader
         self.vault = vault
         self.clock = clock
+        self.book = book
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:

@@ -202,8 +202,9 @@ def read_tenant(row: Row) -> TenantRow:
     """Make the doors' value of a row of `tenants`."""
     same = ("number", "name", "external_id", "blueprint", "state", "params", "labels", "region", "priority", "details")
     more = ("generation", "revision", "created_by", "created_at", "updated_at", "purge_at", "fresh", "reconciled_at")
+    queue = ("next_at", "next_class", "failures", "under_way")
     return TenantRow(
-        **{key: row[key] for key in (*same, *more)},
+        **{key: row[key] for key in (*same, *more, *queue)},
         display_name=row["display_name"] or "",
         tier=row["tier"] or "",
         purged=row["purged_at"] is not None,

@@ -205,6 +205,35 @@ class LedgerInterval(SQLModel, table=True):
     book: str = column(Text)
 
 
+class KeptPass(SQLModel, table=True):
+    """What a pass was made from, planned and did, compressed; `count` of them in a row said the same."""
+
+    __tablename__ = "passes"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant"], ["reconciler.tenants.name"], name="passes_tenant_fkey"),
+        Index("passes_tenant", "tenant", "id"),
+        Index("passes_at", "at"),
+        {"schema": SCHEMA},
+    )
+
+    id: int = column(BigInteger, primary_key=True, identity=True)
+    tenant: str = column(Text)
+    epoch: int = column(BigInteger)
+    first_at: datetime = column(TIMESTAMP(timezone=True))
+    at: datetime = column(TIMESTAMP(timezone=True))
+    count: int = column(Integer)
+    wake_class: str = column(Text)
+    took_s: float = column(Double)
+    result: str = column(Text)
+    generation: int = column(BigInteger)
+    blueprint: str = column(Text)
+    revision: int = column(Integer)
+    summary: str = column(Text)
+    fingerprint: str = column(Text)
+    version: str = column(Text)
+    document: bytes = column(LargeBinary)
+
+
 class AuditEntry(SQLModel, table=True):
     """Who changed what, when."""
 

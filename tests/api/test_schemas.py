@@ -4,7 +4,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from reconciler.api import schemas
+from reconciler.api import legacy_schemas, schemas
 from reconciler.core.status import ComponentStatus, Condition, ConditionType, Phase, Reason, Status
 from tests.api.harness import NOW, ROOT, ApiServer
 
@@ -62,9 +62,9 @@ def test_the_fixture_shows_events(client: httpx.Client):
         ("/v1/rejections", schemas.RejectionList),
         ("/v1/audit", schemas.AuditList),
         ("/v1/keys", schemas.KeyList),
-        ("/api/tenants/", schemas.OldPage),
-        ("/api/tenants/whole/", schemas.OldTenant),
-        ("/api/tenants/whole/status/", schemas.OldStatus),
+        ("/api/tenants/", legacy_schemas.OldPage),
+        ("/api/tenants/whole/", legacy_schemas.OldTenant),
+        ("/api/tenants/whole/status/", legacy_schemas.OldStatus),
         ("/livez", schemas.Probe),
     ],
 )

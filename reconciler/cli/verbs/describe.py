@@ -1,4 +1,4 @@
-"""The verbs `describe` and `why`: fetch all that is known of one tenant or Blueprint; the page is drawn elsewhere."""
+"""The verb `describe`: fetches all that is known of one tenant or Blueprint; the page is drawn elsewhere."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,8 +12,6 @@ from reconciler.cli.output import Format
 from reconciler.cli.session import Session
 from reconciler.cli.verbs.cost import month_of
 from reconciler.cli.verbs.get import Sort, sort_of
-from reconciler.core.errors import NotFound
-from reconciler.core.values import Json
 from reconciler.doors import BlueprintRow, CostRow, TenantRow
 
 EVENTS_SHOWN = 8
@@ -53,36 +51,6 @@ def describe(
                 output.line(part)
 
 
-@root.app.command(
-    "why",
-    short_help="Why a tenant stands so, what to do.",
-    epilog=root.examples("reconciler why echo", "reconciler why echo -o json"),
-)
-def why(name: root.Name, form: root.Output = Format.TABLE) -> None:
-    """Say in two lines why a tenant stands as it does and what you must do."""
-    row = session.run(lambda opened: _tenant(opened, name))
-    if isinstance(row, list):
-        for part in row:
-            output.line(part)
-        return
-    said: dict[str, Json] = {
-        "tenant": row.name,
-        "phase": views.phase(row),
-        "why": render_tenant.why(row),
-        "you": render_tenant.you(row),
-    }
-    match form:
-        case Format.JSON:
-            output.print_json(said)
-        case Format.YAML:
-            output.print_yaml(said)
-        case Format.NAME:
-            output.line(f"tenant/{row.name}")
-        case _:
-            for part in render_tenant.two_lines(row):
-                output.line(part)
-
-
 def _target(words: list[str]) -> tuple[Sort, str]:
     if len(words) == 1:
         first, _, name = words[0].partition("/")
@@ -96,17 +64,6 @@ def _target(words: list[str]) -> tuple[Sort, str]:
         remedy="write `reconciler describe tenant NAME`",
         code=ExitCode.USAGE,
     )
-
-
-async def _tenant(opened: Session, name: str) -> TenantRow | list[str]:
-    """Fetch a tenant; one whose document was refused answers with the reason."""
-    try:
-        return await opened.registry.get_tenant(name)
-    except NotFound:
-        refused = [row for row in await opened.registry.rejections() if row.name == name]
-        if not refused:
-            raise
-        return render_tenant.rejected(refused[0])
 
 
 async def _describe(opened: Session, name: str) -> tuple[TenantRow, list[str]]:

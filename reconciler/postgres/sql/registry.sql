@@ -21,8 +21,11 @@ SELECT (SELECT count(*) FROM matching) AS matches, p.*, s.document AS status, s.
   coalesce(s.observed_generation = p.generation, false) AS fresh,
   (SELECT to_jsonb(h) FROM reconciler.holds h WHERE h.tenant = p.name AND h.until > %(now)s) AS hold,
   coalesce((SELECT jsonb_object_agg(i.component, i.id) FROM reconciler.inventory i WHERE i.tenant = p.name), '{}')
-    AS resource_ids
-FROM page p LEFT JOIN reconciler.status s USING (name) ORDER BY p.number;
+    AS resource_ids,
+  nullif(q.due_at, 'epoch') AS next_at, coalesce(q.wake_class, '') AS next_class, coalesce(q.failures, 0) AS failures,
+  coalesce(q.lease_until >= now(), false) AS under_way
+FROM page p LEFT JOIN reconciler.status s USING (name) LEFT JOIN reconciler.tenant_queue q ON q.tenant = p.name
+ORDER BY p.number;
 
 -- name: versions
 -- The transactions that last wrote a tenant's row and its status: other ones whenever either was written.

@@ -39,7 +39,7 @@ BEGIN
       reconciler.snapshot, reconciler.sweeps, reconciler.operations, reconciler.refusals, reconciler.budget,
       reconciler.create_demand, reconciler.events, reconciler.ledger, reconciler.audit, reconciler.rejections,
       reconciler.blueprints, reconciler.tiers, reconciler.blueprint_revisions, reconciler.rollouts, reconciler.holds,
-      reconciler.brake, reconciler.singletons, reconciler.world_clock TO operator;
+      reconciler.brake, reconciler.singletons, reconciler.world_clock, reconciler.passes TO operator;
     -- Never the ciphertext of a secret nor the hash of a key.
     GRANT SELECT (scope, owner, key, key_id, updated_at) ON reconciler.secrets TO operator;
     GRANT SELECT (id, name, scopes, created_at, revoked_at) ON reconciler.api_keys TO operator;
