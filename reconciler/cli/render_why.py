@@ -83,7 +83,8 @@ def _last(why: Why, now: datetime) -> list[str]:
 def _pass_line(row: PassRow, now: datetime) -> str:
     often = f", {row.count} times since {text.at(row.first_at, now)}" if row.count > 1 else ""
     how = f"pass {row.id}, {row.wake_class}, took {_took(row.took_s)}{often}"
-    return f"{text.at(row.at, now)}  {row.result}: {row.summary} ({how})"
+    what = "" if row.result == Result.WAITED and row.waits else f": {row.summary}"  # the waits are told below
+    return f"{text.at(row.at, now)}  {row.result}{what} ({how})"
 
 
 def _took(seconds: float) -> str:

@@ -157,8 +157,11 @@ def _differences(
 def compared(path: str, before: Json, after: Json) -> list[str]:
     """List where two JSON values differ, by path."""
     if isinstance(before, dict) and isinstance(after, dict):
-        names = dict.fromkeys([*before, *after])
-        return [text for name in names for text in compared(f"{path}.{name}", before.get(name), after.get(name))]
+        found = [f"{path}.{name}: {_shown(before[name])} -> absent" for name in before if name not in after]
+        for name, value in after.items():
+            place = f"{path}.{name}"
+            found += compared(place, before[name], value) if name in before else [f"{place}: absent -> {_shown(value)}"]
+        return found
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         pairs = enumerate(zip(before, after, strict=True))
         return [text for place, pair in pairs for text in compared(f"{path}[{place}]", *pair)]

@@ -209,7 +209,10 @@ def condition(sort: ConditionType, status: str, reason: Reason, since: datetime 
 
 
 def tell(database: str, name: str, *events: Event, **status: Any) -> None:
-    """Let the engine's own store end a pass over a tenant with this status and these events."""
+    """Let the engine's own store end a pass over a tenant with this status and these events.
+
+    `kept` makes what is kept of the pass from the record it read.
+    """
     asyncio.run(_tell(database, name, events, status))
 
 
@@ -237,7 +240,14 @@ async def _tell(database: str, name: str, events: Sequence[Event], status: dict[
         claims = [claim for sort in WakeClass for claim in await store.claim({sort: Turns()}, 100, "test", 90, NOW)]
         claim = next(claim for claim in claims if claim.tenant == name)
         record = await store.load(name, NOW)
+        kept = status.pop("kept", None)
         said = {"phase": Phase.READY, "observed_generation": record.generation, "revision": 1, "conditions": ()}
-        verdict = Verdict(status=Status(**(said | status)), events=events, due_at=NOW, wake_class=WakeClass.DRIFT)
+        verdict = Verdict(
+            status=Status(**(said | status)),
+            events=events,
+            due_at=NOW,
+            wake_class=WakeClass.DRIFT,
+            kept=kept(record) if kept is not None else None,
+        )
         await store.finish(claim, verdict, NOW)
         await store.release_all("test")

@@ -143,12 +143,6 @@ def test_describe_of_others(fleet, cli: Cli):
     assert cli("describe", "bolt").code == 0
 
 
-def test_why_is_two_lines(ready, cli: Cli):
-    assert cli("why", "acme").lines == ["Why     https://app-acme.onrender.com answers 200", "You     nothing to do"]
-    assert json.loads(cli("why", "acme", "-o", "json").out)["you"] == "nothing to do"
-    assert cli("why", "nobody").code == 4
-
-
 def test_why_of_a_refused_document_says_what_is_wrong(fleet, specs, cli: Cli):
     (specs / "fern.yaml").write_text(
         (specs / "tenants" / "acme.yaml").read_text().replace("acme", "fern") + "  hue: 1\n"

@@ -22,6 +22,7 @@ from reconciler.daemon.planner import Preview, plan_json
 from reconciler.ports import Interval
 from tests.api import harness
 from tests.cli.conftest import NOW, Cli, condition, execute, meter, tell, tenant_yaml
+from tests.cli.passes import a_pass
 
 UPGRADE = Plan(
     actions=(
@@ -85,6 +86,7 @@ def api(fleet: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[harness.ApiServ
         total=1,
         monthly_usd=Decimal(7),
         monthly_usd_desired=Decimal(7),
+        kept=a_pass,
     )  # fmt: skip
     meter(
         fleet,
@@ -126,6 +128,12 @@ SAME = [
     "describe acme -o json",
     "why acme",
     "why bolt",
+    "why acme -o yaml",
+    "why acme --passes",
+    "why acme --passes -o json",
+    "why --pass 1",
+    "why --pass 1 -o json",
+    "why --pass 77",
     "brake",
     "secret list acme",
     "secret list --blueprint crm",

@@ -19,6 +19,7 @@ import httpx
 from reconciler import manifest
 from reconciler.core.errors import RenderError
 from reconciler.core.kinds import Kind
+from reconciler.core.passes import Replay, Replayed
 from reconciler.core.values import Sensitive
 from reconciler.daemon.wiring import Wiring, wire
 from reconciler.doors import Actor, TenantRow
@@ -295,4 +296,28 @@ async def give_secret(world: World, tenant: str, key: str, value: str) -> None:
     await world.registry.set_secret("tenant", tenant, key, Sensitive(value), ACTOR)
 
 
-__all__ = ["ACTOR", "Simulator", "World", "env_of", "give_secret", "open_world", "start_simulator", "timedelta"]
+async def replays(world: World) -> dict[int, Replayed]:
+    """What a replay says of every kept pass, oldest first."""
+    async with world.wiring.pool.connection() as connection:
+        rows = await (await connection.execute("SELECT id FROM reconciler.passes ORDER BY id")).fetchall()
+    return {row["id"]: (await world.registry.get_pass(row["id"])).replayed for row in rows}
+
+
+async def unlike(world: World) -> dict[int, Replayed]:
+    """The kept passes whose plans come out otherwise when they are made again: none, ever."""
+    fine = (Replay.SAME, Replay.NO_PLAN)
+    return {id: one for id, one in (await replays(world)).items() if one.outcome not in fine}
+
+
+__all__ = [
+    "ACTOR",
+    "Simulator",
+    "World",
+    "env_of",
+    "give_secret",
+    "open_world",
+    "replays",
+    "start_simulator",
+    "timedelta",
+    "unlike",
+]
