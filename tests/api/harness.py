@@ -115,7 +115,7 @@ class ApiServer:
         await self._pool.open()
         vault = Vault([bytes(range(32))])
         await vault.unlock(self._pool)
-        self.registry = PostgresRegistry(self._pool, manifest.reader, vault, WallClock())
+        self.registry = PostgresRegistry(self._pool, manifest.reader, vault, WallClock(), manifest.price_book)
         app = build_api(self.registry, WallClock(), FixedPlanner(), self.metrics, self.health, self.options)
         self.app = app
         self._server = await serve(app, "127.0.0.1", 0)

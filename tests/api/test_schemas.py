@@ -1,11 +1,23 @@
 """What is answered has exactly the fields that are described."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 from pydantic import BaseModel
 
-from reconciler.api import legacy_schemas, schemas
+from reconciler.api import legacy_schemas, pass_schemas, schemas
+from reconciler.core import passes
+from reconciler.core.actions import Verb, Wait, WaitReason
+from reconciler.core.guard import Caps
+from reconciler.core.kinds import Kind
+from reconciler.core.passes import Done, Kept, Result, Round
+from reconciler.core.plan import View
+from reconciler.core.prices import NO_BOOK
+from reconciler.core.spec import DesiredState
 from reconciler.core.status import ComponentStatus, Condition, ConditionType, Phase, Reason, Status
+from reconciler.core.stops import Stops
+from reconciler.postgres import passes as stored
 from tests.api.harness import NOW, ROOT, ApiServer
 
 
@@ -36,8 +48,44 @@ def client(api: ApiServer):
         "INSERT INTO reconciler.events (id, tenant, reason, component, message, warning, count, first_at, last_at)"
         " VALUES (nextval('reconciler.event_ids'), 'whole', 'Healed', 'backend', 'resumed', false, 2, now(), now())"
     )
+    keep(api, "whole")
     with api.client("admin") as made:
         yield made
+
+
+def keep(api: ApiServer, tenant: str) -> None:
+    """Keep a pass that did something and waits for something."""
+    wait = Wait(reason=WaitReason.DEPENDENCY, message="postgres db", component="backend")
+    view = View(
+        stack=None, state=DesiredState.RUNNING, owned={}, resolved={}, now=NOW, book=NO_BOOK, tenant=tenant
+    )  # fmt: skip
+    done = Done(operation=1, verb=Verb.CREATE, component="db", kind=Kind.POSTGRES, name="db-whole", ending="succeeded")
+    stops = Stops(tenant=tenant, generation=1)
+    bare = Round(view=view, stops=stops)
+    one = replace(bare, plan=replace(passes.plan_again(bare, Caps()), waits=(wait,)))
+    kept = Kept(began_at=NOW, took_s=1.0, result=Result.CHANGED, generation=1, rounds=(one,), done=(done,))
+    api.sql(
+        "INSERT INTO reconciler.passes (tenant, epoch, first_at, at, wake_class, took_s, result, generation, blueprint,"
+        " revision, summary, fingerprint, version, document)"
+        " VALUES (%s, 1, now(), now(), 'user', 1, 'changed', 1, '', 1, 'create db', '', %s, %s)",
+        *(tenant, stored.version(), stored.pack(stored.write(kept))),
+    )
+
+
+def test_kept_passes_are_the_operators_alone_and_carry_their_replay(api: ApiServer, client: httpx.Client):
+    for scope in ("read", "signup"):
+        with api.client(scope) as other:
+            assert other.get("/v1/passes/1").status_code == 403
+            assert other.get("/v1/tenants/whole/passes").status_code == 403
+    told = client.get("/v1/passes/1").json()
+    assert told["replay"]["outcome"] == "different", "the wait was put there by hand"
+    assert told["replay"]["differences"][0].startswith("round 1: plan.waits: ")
+    assert told["document"]["rounds"][0]["view"]["state"] == "running"
+    listed = client.get("/v1/tenants/whole/passes", params={"limit": 1}).json()["items"]
+    assert [one["id"] for one in listed] == [1] and listed[0]["waits"][0]["message"] == "postgres db"
+    for unknown in ("2", "x", "-1", "9" * 20):
+        assert client.get(f"/v1/passes/{unknown}").status_code == 404
+    assert client.get("/v1/tenants/nobody/passes").status_code == 404
 
 
 def test_the_fixture_shows_events(client: httpx.Client):
@@ -53,6 +101,8 @@ def test_the_fixture_shows_events(client: httpx.Client):
         ("/v1/tenants/whole/operations", schemas.OperationList),
         ("/v1/tenants/whole/costs", schemas.TenantCosts),
         ("/v1/tenants/whole/secrets", schemas.SecretNames),
+        ("/v1/tenants/whole/passes", pass_schemas.PassList),
+        ("/v1/passes/1", pass_schemas.KeptPassShape),
         ("/v1/blueprints", schemas.BlueprintList),
         ("/v1/blueprints/crm", schemas.BlueprintShape),
         ("/v1/events", schemas.EventList),

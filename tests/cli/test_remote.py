@@ -126,7 +126,7 @@ SAME = [
     "events -o json",
     "audit -o json --limit 3",
     "describe acme -o json",
-    "why acme",
+    "why acme -o json",
     "why bolt",
     "why acme -o yaml",
     "why acme --passes",

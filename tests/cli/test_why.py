@@ -90,7 +90,9 @@ def test_a_pass_that_found_it_still_waiting_is_said_beside_the_one_that_was_kept
     tell(queued, "acme", conditions=READY, why="it answers 200")
     execute(queued, "UPDATE reconciler.status SET updated_at = updated_at + interval '9 minutes'")
     after = labelled(cli("why", "acme").lines)
-    assert after["Last"].endswith("looked, nothing to do") and after["Before"].startswith(f"{NOW:%H:%M:%S}  waited: ")
+    assert after["Last"].endswith("looked, nothing to do") and after["Before"].startswith(
+        f"{NOW:%H:%M:%S}  waited (pass 2, "
+    )
     assert "Waits" not in after
 
 

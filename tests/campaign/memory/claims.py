@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from reconciler.core.passes import Kept
 from reconciler.core.status import Event, Reason
 from reconciler.ports import Backlog, Brake, Claim, Demand, OperationState, Turns, Verdict, WakeClass
 from tests.campaign.memory.database import EPOCH, Told
@@ -101,7 +102,9 @@ class Claims(Part):
                 del self.db.journal[id]
                 self.db.open.pop((tenant, row.value.component), None)
 
-    async def give_back(self, claim: Claim, due_at: datetime, error: str, now: datetime) -> None:
+    async def give_back(
+        self, claim: Claim, due_at: datetime, error: str, now: datetime, kept: Kept | None = None
+    ) -> None:
         row = self.fence(claim)
         row.handled_seq = max(row.handled_seq, claim.wake_seq)
         if row.wake_seq > claim.wake_seq:
