@@ -76,7 +76,7 @@ format: install ## put the code into the house format
 	$(BIN)/ruff check --fix --quiet reconciler tests
 	$(BIN)/ruff format reconciler tests
 
-bench: install ## the measurements, printed as tables (ARGS=...)
+bench: install ## the measurements, as tables and in build/bench.json (ARGS="-k simulator")
 	$(PYTEST) -m bench --capture=no --timeout=0 $(ARGS)
 
 replay: install ## the recorded traffic of Render against the simulator, over HTTP, as a table (ARGS="--recordings DIR")

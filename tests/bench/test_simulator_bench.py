@@ -1,7 +1,8 @@
 """How fast the simulator is with 10,000 resources in it, on one core, and what it costs in memory: `make bench`.
 
 The simulator is a process of its own, pinned to one core; this process sends the load from another. Rates by the
-clock on the wall suffer from whatever else runs here, so CPU time a request is measured beside them.
+clock on the wall suffer from whatever else runs here, so CPU time a request is measured beside them: its reciprocal
+is what a whole core would do, and the share says how much of one the simulator was given.
 """
 
 import os
@@ -26,9 +27,11 @@ RESOURCES = 10_000
 RUNS = 5
 GETS, WRITES, CREATES, PAGES_OF = 4_000, 700, 600, 100
 GETS_A_SECOND, WRITES_A_SECOND, MEMORY_MB = 1_000, 300, 300
+BUSY_SHARE = 0.5
+"""A simulator that always has work and gets less of its core shares it with somebody."""
 HOURS, HOURS_A_STEP = 10_000, 100
 SPEED_COLUMNS = (
-    *("what", "median 1/s", "least 1/s", "most 1/s", "p50 ms", "p99 ms", "CPU ms/request", "1/s per core"),
+    *("what", "median 1/s", "least 1/s", "most 1/s", "p50 ms", "p99 ms", "CPU ms/request", "core %", "1/s per core"),
     *("target 1/s", "verdict"),
 )
 MEMORY_COLUMNS = ("memory (RSS)", "MB", "target MB", "verdict")
@@ -77,19 +80,25 @@ def verdict(met: bool) -> str:
 
 def speed(server: Server, what: str, scripts: Callable[[int], list[Script]], target: int | None = None) -> list[Cell]:
     """Play the same sort of load several times; a row of the table of speeds."""
-    rates, latencies, cpu_before_s = [], [], server.cpu_s()
+    rates, latencies, cpu_before_s, real_s = [], [], server.cpu_s(), 0.0
     for run in range(RUNS):
         played = scripts(run)
         began = time.perf_counter()
         answered = drive(server.sim.port, played)
-        rates.append(len(answered) / (time.perf_counter() - began))
+        took_s = time.perf_counter() - began
+        rates.append(len(answered) / took_s)
         latencies += answered
-    cpu_s = (server.cpu_s() - cpu_before_s) / len(latencies)
+        real_s += took_s
+    used_s = server.cpu_s() - cpu_before_s
+    cpu_s = used_s / len(latencies)
     latencies.sort()
     at = [1e3 * latencies[int(share * (len(latencies) - 1))] for share in (0.5, 0.99)]
     median = statistics.median(rates)
-    met = verdict(median >= target) if target is not None else None
-    return [what, median, min(rates), max(rates), *at, 1e3 * cpu_s, 1 / cpu_s, target, met]
+    met = None
+    if target is not None:
+        busy = median < target <= 1 / cpu_s and used_s / real_s < BUSY_SHARE
+        met = "met per core; busy machine" if busy else verdict(median >= target)
+    return [what, median, min(rates), max(rates), *at, 1e3 * cpu_s, 100 * used_s / real_s, 1 / cpu_s, target, met]
 
 
 def shared(requests: Requests) -> Callable[[int], list[Script]]:
