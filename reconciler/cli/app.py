@@ -9,6 +9,7 @@ import typer
 from reconciler.cli import faults, local, output, root
 from reconciler.cli.exits import ExitCode, Failure
 from reconciler.cli.verbs import (
+    adopt,
     apply,
     cost,
     database,
@@ -34,6 +35,7 @@ VERBS = (
     simulate,
     database,
     apply,
+    adopt,
     get,
     describe,
     plan,

@@ -168,6 +168,11 @@ def print_yaml(value: Json) -> None:
     sys.stdout.write(yaml_text(value))
 
 
+def print_yaml_documents(values: Sequence[Json]) -> None:
+    """Print several YAML documents, as `apply -f -` takes them."""
+    sys.stdout.write("---\n".join(yaml_text(value) for value in values))
+
+
 def yaml_text(value: Json) -> str:
     """Write YAML in the order of the keys."""
     written: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)

@@ -23,10 +23,10 @@ async def preview(opened: Session, name: str, columns: Mapping[str, Json] | None
         return await opened.registry.plan(name, columns)
     from reconciler import daemon
 
-    return (await daemon.preview(_complete(opened.settings), name, columns)).plan
+    return (await daemon.preview(complete(opened.settings), name, columns)).plan
 
 
-def _complete(settings: Settings) -> Settings:
+def complete(settings: Settings) -> Settings:
     """Add what a local run has to settings that do not say it; Invalid when a real workspace's are incomplete."""
     simulator = local.simulator_url(settings)
     changes: dict[str, object] = {"database_url": session.database_url(settings)}
@@ -34,6 +34,6 @@ def _complete(settings: Settings) -> Settings:
         changes |= {"render_api_url": f"{simulator}/v1", "render_api_key": SecretStr(SIMULATED_KEY)}
     if not settings.encryption_key.get_secret_value():
         changes["encryption_key_file"] = local.key_file(settings)
-    complete = settings.model_copy(update=changes)
-    every_setting.require_production(complete)
-    return complete
+    whole = settings.model_copy(update=changes)
+    every_setting.require_production(whole)
+    return whole

@@ -72,13 +72,14 @@ DEPLOY_STATES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy:
-    """One deploy of a service; `id` is empty for a queued one whose reply (202) carried none."""
+    """One deploy of a service; `id` is empty for a queued one whose reply (202) carried none, `commit` for an image."""
 
     id: str
     status: str
     trigger: str = ""
     created_at: datetime | None = None
     finished_at: datetime | None = None
+    commit: str = ""
 
     @property
     def state(self) -> DeployState:

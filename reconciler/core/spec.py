@@ -108,7 +108,8 @@ class BlueprintSpec:
     """One revision of a Blueprint. `template` is the render.yaml document as parsed JSON, self-contained.
 
     `files` are secret files by component and file name (`secretFiles` in the document). `project` says whether
-    each tenant gets a project of its own with one environment.
+    each tenant gets a project of its own with one environment; `tenant_variables`, whether every service gets
+    TENANT_SLUG and TENANT_NAME.
     """
 
     name: str
@@ -120,6 +121,7 @@ class BlueprintSpec:
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     secrets: Mapping[str, SecretSource] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tenant_variables: bool = True
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     rollout: Rollout = Rollout()
     drift: DriftPolicy = DriftPolicy.HEAL
@@ -149,7 +151,10 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantSpec:
-    """The desired state of one customer. `name` is the slug; `env` and `overrides` are keyed by component or `*`."""
+    """The desired state of one customer. `name` is the slug; `env` and `overrides` are keyed by component or `*`.
+
+    `names` are live names by component, for objects whose names the Blueprint's naming would not make.
+    """
 
     name: str
     display_name: str = ""
@@ -162,6 +167,7 @@ class TenantSpec:
     params: Mapping[str, Json] = field(default_factory=dict)
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     domains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     plugins: tuple[Plugin, ...] = ()
     overrides: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     pin: Pin | None = None

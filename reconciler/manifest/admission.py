@@ -89,9 +89,9 @@ def below_spec(problem: Problem) -> Problem:
 def check_tenant_against(columns: Mapping[str, Json], document: Mapping[str, Json]) -> list[Problem]:
     """Answer what a tenant's columns say that does not go with its Blueprint (the stored `spec` object).
 
-    Tier, parameters, environment, components in env, domains, plugins and overrides (allowDataLoss may name one that
-    left the Blueprint); and where those are known, what compiling the tenant's stack finds (a live name too long, an
-    unknown `${...}`).
+    Tier, parameters, environment, components in env, domains, names, plugins and overrides (allowDataLoss may name
+    one that left the Blueprint); and where those are known, what compiling the tenant's stack finds (a live name too
+    long, an unknown `${...}`).
     Raises Invalid when one of the two cannot be read at all.
     """
     reader = Reader()
@@ -157,6 +157,7 @@ def _components(tenant: TenantSpec, template: Template) -> Iterator[Problem]:
     named: list[tuple[str, str]] = [(at("spec.env", name), name) for name in tenant.env if name != ALL]
     named += [(at("spec.domains", name), name) for name in tenant.domains]
     named += [(at("spec.overrides", name), name) for name in tenant.overrides]
+    named += [(at("spec.names", name), name) for name in tenant.names]
     for index, plugin in enumerate(tenant.plugins):
         named += [(f"spec.plugins[{index}].components[{place}]", name) for place, name in enumerate(plugin.components)]
     yield from _unknown(named, template.components)

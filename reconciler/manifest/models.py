@@ -197,6 +197,9 @@ class BlueprintModel(Model):
     secret_files: dict[ComponentName, dict[Line, str]] = Field(
         default_factory=dict, description="Secret files by component and file name; ${secrets.NAME} is filled in."
     )
+    tenant_variables: bool = Field(
+        default=True, description="Whether every service gets TENANT_SLUG and TENANT_NAME; off for adopted stacks."
+    )
     tiers: dict[TierName, TierModel] = Field(default_factory=dict, description="Named variations; none needed.")
     rollout: RolloutModel = Field(default=RolloutModel(), description=RolloutModel.__doc__)
     drift: DriftPolicy = Field(
@@ -268,6 +271,10 @@ class TenantModel(Model):
     )
     domains: Annotated[dict[ComponentName, list[Domain]], AfterValidator(_no_twice)] = Field(
         default_factory=dict, description="Custom domains by component; unverified DNS never holds back Ready."
+    )
+    names: dict[ComponentName, Line] = Field(
+        default_factory=dict,
+        description="Live names by component, where they are not what the Blueprint's naming makes: of adopted stacks.",
     )
     plugins: list[PluginModel] = Field(default_factory=list, description=PluginModel.__doc__)
     overrides: Patch = Field(

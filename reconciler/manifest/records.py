@@ -25,7 +25,7 @@ COLUMNS = {
     "params": "params",
 }
 """Fields of a tenant's spec that have a column of their own; all others lie in the column `details`."""
-DETAILS = ("env", "domains", "plugins", "overrides", "pin", "environment", "allowDataLoss")
+DETAILS = ("env", "domains", "names", "plugins", "overrides", "pin", "environment", "allowDataLoss")
 
 
 def checked(doc: Document, model: type[M]) -> M:

@@ -56,6 +56,9 @@ class Render(Protocol):
     async def has(self, id: str, part: Part, name: str) -> bool:
         """Ask for one part of a service by its name: the second means, beside their list, by which it is missed."""
 
+    async def variables(self, kind: Kind, id: str) -> Mapping[str, Sensitive]:
+        """Read the variables of a service or env group and nothing else; other kinds have none."""
+
     async def deploy(self, id: str) -> Deploy | None:
         """Read the newest deploy of a service."""
 

@@ -88,13 +88,14 @@ class Journal(Budgets, Snapshot):
         if settlement.forgotten:
             await connection.execute(SQL["forget"], ids)
         for one in sorted(settlement.owned, key=lambda one: one.id):
-            await self._put_owned(connection, key, one)
+            await self._own(connection, key, one)
         if settlement.forgotten:
             await connection.execute(SQL["mark_gone"], ids)
         seen = [one.observed for one in settlement.owned if one.observed is not None]
-        await self._write(connection, [*seen, *settlement.observed])
+        await self.write_seen(connection, [*seen, *settlement.observed])
 
-    async def _put_owned(self, connection: Connection, key: Row, one: Owned) -> None:
+    async def put_owned(self, connection: Connection, key: Row, one: Owned) -> str | None:
+        """Write one inventory row; answers what stands in its place where that is another, and writes nothing then."""
         values: Row = key | {
             **{"id": one.id, "component": one.component, "kind": one.kind, "name": one.name, "since": one.since},
             **{"known": Jsonb(codec.encode(one.known)), "absent_looks": one.absent_looks, "created_at": one.created_at},
@@ -102,9 +103,14 @@ class Journal(Budgets, Snapshot):
         holder = await (await connection.execute(SQL["holder"], values)).fetchone()
         if holder is None:
             await connection.execute(SQL["put_owned"], values)
+            return None
+        return f"{holder['tenant']}/{holder['component']} has {holder['id']}"
+
+    async def _own(self, connection: Connection, key: Row, one: Owned) -> None:
+        """Write one row; two objects for one place, or one for two, are kept as they were, and a person is told."""
+        held = await self.put_owned(connection, key, one)
+        if held is None:
             return
-        # Two objects for one place, or one for two: kept as it was, and a person is told.
-        held = f"{holder['tenant']}/{holder['component']} has {holder['id']}"
         message = f"{one.id} appeared for {one.component} while {held}: delete one of them at Render"
         await connection.execute(claims.SQL["lock_events"])
         event: Row = {"reason": Reason.DUPLICATE, "component": one.component, "message": message, "warning": True}

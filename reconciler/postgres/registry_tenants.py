@@ -91,29 +91,36 @@ class RegistryTenants(RegistryPart):
 
         `create_only` raises Taken if it exists; `generation` raises Taken if it moved. Unchanged writes nothing.
         """
-        values = _values(columns)
+        values = checked_values(columns)
         name = values["name"]
         async with self.acting(actor) as connection:
-            before = await (await connection.execute(SQL["lock_tenant"], {"name": name})).fetchone()
+            before = await self.locked(connection, name)
             if before is None:
-                await self._insert(connection, values | {"created_by": codec.storable(actor.name)})
+                await self.insert(connection, values, actor)
                 outcome = "created"
             else:
                 _check_race(before, name, create_only=create_only, generation=generation)
                 changed = {key: value for key, value in values.items() if _differs(before[key], value)}
-                outcome = await self._update(connection, name, changed) if changed else "unchanged"
+                outcome = await self.update(connection, name, changed) if changed else "unchanged"
             await connection.execute(SQL["accept"], {"kind": "Tenant", "name": name})
-            after = await (await connection.execute(SQL["lock_tenant"], {"name": name})).fetchone()
+            after = await self.locked(connection, name)
         assert after is not None
         return Applied(name=name, outcome=outcome, generation=after["generation"], revision=after["revision"])
 
-    async def _insert(self, connection: Connection, values: Row) -> None:
+    async def locked(self, connection: Connection, name: object) -> Row | None:
+        """Read and lock a tenant's row for the rest of the transaction; None when there is none."""
+        return await (await connection.execute(SQL["lock_tenant"], {"name": name})).fetchone()
+
+    async def insert(self, connection: Connection, values: Row, actor: Actor) -> None:
+        """Make a tenant of checked values, in the actor's own transaction."""
+        values = values | {"created_by": codec.storable(actor.name)}
         names = sql.SQL(", ").join(sql.Identifier(column) for column in values)
         holes = sql.SQL(", ").join(sql.Placeholder(column) for column in values)
         statement = sql.SQL("INSERT INTO reconciler.tenants ({}) VALUES ({})").format(names, holes)
         await connection.execute(statement, values)
 
-    async def _update(self, connection: Connection, name: str, changed: Row) -> str:
+    async def update(self, connection: Connection, name: str, changed: Row) -> str:
+        """Change columns of a tenant by checked values, in the actor's own transaction."""
         sets = sql.SQL(", ").join(
             sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column)) for column in changed
         )
@@ -162,7 +169,7 @@ class RegistryTenants(RegistryPart):
             await self.note(connection, actor, "release hold", name)
 
 
-def _values(columns: Mapping[str, Json]) -> Row:
+def checked_values(columns: Mapping[str, Json]) -> Row:
     """Make the statement's values; a column that is not the contract's is refused by name."""
     unknown = sorted(set(columns) - set(COLUMNS))
     if unknown:

@@ -88,7 +88,7 @@ class Snapshot(Adapter):
             await connection.execute(claims.SQL["wake"], {"tenants": sorted(owners), "wake_class": "drift"})
         return owners
 
-    async def _write(self, connection: Connection, observed: Sequence[Observed]) -> None:
+    async def write_seen(self, connection: Connection, observed: Sequence[Observed]) -> None:
         """Write what differs, in the order of ids."""
         self.latest = max([self.latest, *(one.seen_at for one in observed)])
         for chunk in _chunks(observed):

@@ -89,6 +89,10 @@ class RenderClient:
         """Say whether a service has a variable, file or domain of this name."""
         return await self._reads.has(id, part, name)
 
+    async def variables(self, kind: Kind, id: str) -> Mapping[str, Sensitive]:
+        """Read the variables of a service or env group."""
+        return await self._reads.variables_of(kind, id)
+
     async def deploy(self, id: str) -> Deploy | None:
         """Read the newest deploy of a service."""
         return await self._reads.deploy(id)

@@ -303,6 +303,7 @@ def deploy(found: wire.Deploy) -> Deploy:
         trigger=found.trigger,
         created_at=found.created_at,
         finished_at=found.finished_at,
+        commit=found.commit.id if found.commit else "",
     )
 
 

@@ -223,6 +223,15 @@ class Reads:
             return False
         return True
 
+    async def variables_of(self, kind: Kind, id: str) -> Mapping[str, Sensitive]:
+        """Read the variables of a service or env group by key; other kinds have none."""
+        if kind in SERVICES:
+            return normalise.variables(await self.variables(id))
+        if kind is not Kind.ENV_GROUP:
+            return {}
+        group = (await self._calls.read(path("env-groups", id))).parse(wire.EnvGroup)
+        return normalise.group_detail(group).env or {}
+
     async def variables(self, id: str) -> list[wire.EnvVar]:
         """Read all variables of a service, newest first."""
         return await lists.by_cursor(self._calls, path("services", id, "env-vars"), "envVar", wire.EnvVar)

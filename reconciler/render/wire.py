@@ -309,10 +309,17 @@ class Environment(Wire):
     env_group_ids: Many[str] = Field(default_factory=list)
 
 
+class DeployedCommit(Wire):
+    """The commit a deploy was built from."""
+
+    id: Text = ""
+
+
 class Deploy(Wire):
     """A deploy."""
 
     id: str
+    commit: DeployedCommit | None = None
     status: Text = ""
     trigger: Text = ""
     created_at: Time = None

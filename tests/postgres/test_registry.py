@@ -144,6 +144,15 @@ async def test_tenants_are_listed_by_label_name_and_maker(registry: PostgresRegi
         await registry.get_tenant("9" * 30)
 
 
+async def test_a_deletion_can_be_hurried_and_the_audit_log_says_so(registry: PostgresRegistry) -> None:
+    await registry.put_tenant(tenant(), ANN)
+    await registry.set_state("acme", "deleted", ANN)
+    row = await registry.set_state("acme", "deleted", ANN, purge_mode="now")
+    assert row.purge_at == NOW
+    newest = (await registry.audit(subject="acme"))[0]
+    assert (newest.action, newest.detail, newest.actor) == ("change tenant", "purge: wait -> now", ANN.name)
+
+
 async def test_deletion_is_undone_until_its_purge(registry: PostgresRegistry, store: PostgresStore) -> None:
     await registry.put_tenant(tenant(), ANN)
     row = await registry.set_state("acme", "deleted", ANN)

@@ -111,17 +111,21 @@ class _Build:
 
 def _names(build: _Build) -> dict[str, str]:
     names: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
     for key, one in build.components.items():
-        name = build.blueprint.naming.replace("{component}", key).replace("{tenant}", build.tenant.name)
+        made = build.blueprint.naming.replace("{component}", key).replace("{tenant}", build.tenant.name)
+        name = build.tenant.names.get(key, made)
         path = one.path or key
         if one.kind in SERVICES and len(name) > DNS_LABEL_MAX:
             message = f"the live name would have {len(name)} characters, a host name has at most {DNS_LABEL_MAX}"
             remedy = "shorten the component's or the tenant's name, or spec.naming"
             build.problems.append(Problem(path=path, message=message, value=shown(name), remedy=remedy))
-        if name in names.values():
-            message, remedy = "two components would get the same live name", "use {component} in spec.naming"
+        among = "services" if one.kind in SERVICES else str(one.kind)
+        if (among, name) in seen or (key not in build.tenant.names and name in names.values()):
+            message, remedy = "two components would get the same live name", "change it in spec.names"
             build.problems.append(Problem(path="spec.naming", message=message, value=shown(name), remedy=remedy))
         names[key] = name
+        seen.add((among, name))
     return names
 
 
@@ -168,7 +172,7 @@ def _resource(build: _Build, environment: Environment, one: Component, name: str
     for value in files.values():  # a file is not put off as a variable is: what it names must exist before
         build.fixed.setdefault(key, set()).update(part.component for part in value if isinstance(part, Live))
     env = environment.of(key)
-    if one.kind in SERVICES:
+    if one.kind in SERVICES and build.blueprint.tenant_variables:
         env.setdefault("TENANT_SLUG", literal(build.tenant.name))
         env.setdefault("TENANT_NAME", literal(build.tenant.display_name or build.tenant.name))
     hook = fields.get("initialDeployHook")
@@ -261,6 +265,12 @@ def _check_tenant(build: _Build) -> None:
             f"{blueprint.name} has no tier {shown(tenant.tier)}" if tenant.tier else f"{blueprint.name} needs a tier"
         )
         build.problems.append(Problem(path="spec.tier", message=f"{message}; it has {has}"))
+    for name in tenant.names:
+        if name not in build.components:
+            remedy = f"it has: {', '.join(build.components)}"
+            build.problems.append(
+                Problem(path=f"spec.names.{name}", value=shown(name), message="no such component", remedy=remedy)
+            )
     for name in blueprint.files:
         if name not in build.components:
             has = ", ".join(build.components)

@@ -68,14 +68,19 @@ def _blocks(view: View, resource: Resource, findings: Findings) -> tuple[Wait, .
     if lost is not None:
         return (lost,)
     if key in view.conflicts:
-        other = view.conflicts[key]
-        message = f"{other.kind} {resource.name} ({other.id}) exists already and is not ours"
-        you = (
-            "rename or delete it at Render, or choose another name for the tenant; "
-            f"then: reconciler reconcile {view.tenant}"
-        )
-        return (Wait(reason=WaitReason.CONFLICT, message=message, component=key, you=you),)
+        return (_conflict(view, resource),)
     return waits_for(WaitReason.DEPENDENCY, _dependencies(view, resource, view.stack), key)
+
+
+def _conflict(view: View, resource: Resource) -> Wait:
+    """Say who bears the name of a component, and how a person ends that."""
+    other = view.conflicts[resource.component]
+    message = f"{other.kind} {resource.name} ({other.id}) exists already and is not ours"
+    you = (
+        f"to make it this tenant's: reconciler adopt {view.tenant}; else rename or delete it at Render, or choose "
+        f"another name for the tenant, then: reconciler reconcile {view.tenant}"
+    )
+    return Wait(reason=WaitReason.CONFLICT, message=message, component=resource.component, you=you)
 
 
 def group_copies(view: View, resource: Resource) -> dict[str, Value]:
@@ -166,7 +171,14 @@ def _shown(resource: Resource) -> tuple[Change, ...]:
 
 
 def plan_project(view: View, project: Resource, environment: Resource, findings: Findings) -> None:
-    """Add the project together with its one environment: one call makes both (Render API 3.16)."""
+    """Add the project together with its one environment: one call makes both (Render API 3.16).
+
+    A stack whose names are taken inside another project is not begun: it may stand there already, to be adopted.
+    """
+    assert view.stack is not None, "only a stack has a project"
+    placed = [key for key in sorted(view.conflicts) if view.conflicts[key].environment_id]
+    taken = [view.stack.resources[key] for key in placed]
+    waits = _blocks(view, project, findings) or tuple(_conflict(view, one) for one in taken)
     findings.actions.append(
         Action(
             verb=Verb.CREATE,
@@ -177,6 +189,6 @@ def plan_project(view: View, project: Resource, environment: Resource, findings:
             marks=marks_of_fields(environment.fields),
             reason="missing" if view.gone(PROJECT) is None else "deleted behind our back",
             wave=0,
-            waits=_blocks(view, project, findings),
+            waits=waits,
         )
     )

@@ -6,6 +6,7 @@ from reconciler.core import diff
 from reconciler.core.actions import Change, Verb, WaitReason
 from reconciler.core.diff import FieldChange, SetChange
 from reconciler.core.kinds import Bucket, Kind
+from reconciler.core.observed import DeployState
 from reconciler.core.plan.create import COMMIT_MARK, LINK, group_copies
 from reconciler.core.plan.edge import plan_domains, plan_rules, settled_edge
 from reconciler.core.plan.subject import (
@@ -307,7 +308,7 @@ def plan_deploy(subject: Subject, *, busy: bool) -> None:
     """Deploy once all changes are written: for what needs one, for a new commit, and after the last late value."""
     late = [name for name in subject.resolved.pending if name in subject.resource.late_env]
     commit = subject.resource.commit
-    moved = bool(commit) and commit not in (subject.known.commit, subject.known.applied.get(COMMIT_MARK))
+    moved = bool(commit) and not _has_commit(subject, commit)
     if busy or late or not (subject.known.dirty or moved):
         return
     payload: dict[str, Json] = {"commitId": commit} if commit and subject.resource.kind is not Kind.CRON else {}
@@ -319,6 +320,14 @@ def plan_deploy(subject: Subject, *, busy: bool) -> None:
         reason="a new commit" if moved and not subject.known.dirty else "changes that reach instances with a deploy",
         bucket=service_bucket(subject.resource.kind),
     )
+
+
+def _has_commit(subject: Subject, commit: str) -> bool:
+    """Say whether a commit was deployed: by us, or as Render's newest deploy shows, whoever asked for that."""
+    if commit in (subject.known.commit, subject.known.applied.get(COMMIT_MARK)):
+        return True
+    last = subject.known.deploy
+    return last is not None and last.state is DeployState.LIVE and last.commit.startswith(commit)
 
 
 def plan_hook(subject: Subject) -> None:
@@ -344,6 +353,8 @@ def settled_marks(subject: Subject) -> dict[str, str]:
     disk, there = wanted.get("disk"), live.get("disk")
     if isinstance(disk, dict) and isinstance(there, dict) and all(there.get(n) == disk.get(n) for n in DISK_FIELDS):
         gained |= marks_of_fields({"disk": disk})
+    if subject.resource.commit and _has_commit(subject, subject.resource.commit):
+        gained[COMMIT_MARK] = subject.resource.commit
     gained |= {LINK + group: "" for group in subject.resource.groups if _linked(subject, group)}
     return gained | settled_edge(subject)
 
