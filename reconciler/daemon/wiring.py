@@ -65,6 +65,7 @@ class Wiring:
     telemetry: MeteredTelemetry
     ports: Ports
     simulator: str
+    learner: "Learner"
 
     def use_workspace(self, workspace: str) -> None:
         """Say which workspace the store speaks of, once Render has told."""
@@ -83,6 +84,7 @@ class Wiring:
     async def close(self) -> None:
         """Close what is open, in the reverse order."""
         await self.render.close(5.0)
+        await self.learner.finish()  # what the last answers taught is on its way to the database
         await self.clock.stop()
         await self.pool.close()
 
@@ -164,6 +166,11 @@ class Learner:
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._write())
 
+    async def finish(self) -> None:
+        """Wait until what was learned is written."""
+        if self._task is not None:
+            await self._task
+
     async def _write(self) -> None:
         while self._newest and self.store is not None:
             (bucket, live_id), limits = self._newest.popitem()
@@ -228,4 +235,4 @@ async def wire(settings: Settings, *, application_name: str = "reconciler") -> W
         book=price_book(),
         options=engine_options(settings),
     )
-    return Wiring(settings, pool, vault, clock, render, store, registry, metrics, telemetry, ports, simulator)
+    return Wiring(settings, pool, vault, clock, render, store, registry, metrics, telemetry, ports, simulator, learner)
