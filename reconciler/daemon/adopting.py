@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from reconciler.core import prices
 from reconciler.core.adoption.match import Picture
-from reconciler.core.errors import Invalid, NotFound, Problem, Throttled
+from reconciler.core.errors import Invalid, NotFound, Problem
 from reconciler.core.observed import Observed
 from reconciler.core.values import Json
 from reconciler.daemon.wiring import Wiring, wire
@@ -70,19 +70,14 @@ class Adopter:
 
     async def look(self) -> Picture:
         """List everything, and ask whose it is."""
-        seen = await self.patiently(lambda: adopt.look(self.wiring.ports))
+        seen = await adopt.look(self.wiring.ports)
         held = await takeover.holders(self.wiring.store)
         self.picture = adopt.picture_of(seen, held, ourselves(self.wiring.settings))
         return self.picture
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask again once a used-up budget of reads is full again, however often that takes."""
-        while True:
-            try:
-                return await ask()
-            except Throttled as full:
-                clock = self.wiring.clock
-                await clock.sleep(max(0.5, (full.until - clock.now()).total_seconds()))
+        """Ask again once a used-up budget of reads is full again."""
+        return await adopt.patiently(self.wiring.ports, ask)
 
     async def record(self, request: Request) -> Record:
         """Read a tenant's record, or make the one that it would have."""

@@ -4,16 +4,17 @@
 no more than the variables that hold secrets: for a whole fleet, whose passes look closely by themselves.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from reconciler.core import values
 from reconciler.core.adoption.match import Holder, Matched, Picture, Standing, match_stack
 from reconciler.core.adoption.rows import row_of
 from reconciler.core.adoption.secrets import ReadBack, Texts, places, read_back
-from reconciler.core.errors import Gone
+from reconciler.core.errors import Gone, Throttled
 from reconciler.core.inventory import Owned
-from reconciler.core.kinds import DATASTORES
+from reconciler.core.kinds import DATASTORES, Kind
 from reconciler.core.observed import Detail, Observed
 from reconciler.core.plan import Plan, make_plan
 from reconciler.core.spec import DesiredState
@@ -25,6 +26,7 @@ from reconciler.engine.refresh import learned
 from reconciler.engine.snapshot import SWEEPS
 from reconciler.ports import Record
 
+T = TypeVar("T")
 OPERATORS_OWN = frozenset({"RECONCILER_ENCRYPTION_KEY", "RECONCILER_ENCRYPTION_KEY_FILE"})
 """Variables that only a service running an operator has: it must never become a tenant's."""
 
@@ -50,15 +52,25 @@ class Examined:
         return not self.invalid and self.plan.empty
 
 
+async def patiently(ports: Ports, ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again once a used-up budget of reads is full again, however often that takes."""
+    while True:
+        try:
+            return await ask()
+        except Throttled as full:
+            await ports.clock.sleep(max(0.5, (full.until - ports.clock.now()).total_seconds()))
+
+
 async def look(ports: Ports) -> tuple[Observed, ...]:
     """List everything in the workspace, and put it into the shared picture; absence is not concluded from it."""
-    seen: list[Observed] = []
+    seen: dict[str, Observed] = {}
     for asked, _ in SWEEPS:
-        started_at = ports.clock.now()
-        found = await ports.render.sweep(asked)
-        await ports.store.observe(found, (), started_at, ports.clock.now())
-        seen += found
-    return tuple(seen)
+        projects = [one.id for one in seen.values() if one.kind is Kind.PROJECT] if asked is Kind.ENVIRONMENT else ()
+        pages = ports.render.pages(asked, projects)
+        while (page := await patiently(ports, pages.next)) is not None:
+            await ports.store.observe(page, ports.clock.now())
+            seen |= {one.id: one for one in page}
+    return tuple(seen.values())
 
 
 def picture_of(seen: Iterable[Observed], holders: Mapping[str, Holder], ourselves: Collection[str]) -> Picture:
