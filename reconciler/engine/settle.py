@@ -211,15 +211,23 @@ def _is_ours(ports: Ports, operation: Operation, row: Owned, deploy: Deploy) -> 
     return deploy.created_at >= sent_at + skew or (deploy.trigger == OUR_TRIGGER and deploy.id != known)
 
 
+async def _deployed(ports: Ports, operation: Operation, row: Owned, result: Settled) -> bool:
+    """Say whether the deploy that an operation asked for is there; a service that is gone has none."""
+    try:
+        deploy = await ports.render.deploy(row.id)
+    except Gone:
+        return False
+    if deploy is None or not _is_ours(ports, operation, row, deploy):
+        return False
+    known = replace(row.known, deploy=deploy, dirty=False, deploy_asked_at=ports.clock.now())
+    result.owned.append(replace(row, known=known))
+    return True
+
+
 async def _happened(ports: Ports, operation: Operation, row: Owned, result: Settled) -> bool:
     """Ask Render what an unknown effect left behind, and keep what that tells us."""
     if operation.verb == Verb.DEPLOY and row.kind in SERVICES:
-        deploy = await ports.render.deploy(row.id)
-        if deploy is None or not _is_ours(ports, operation, row, deploy):
-            return False
-        known = replace(row.known, deploy=deploy, dirty=False, deploy_asked_at=ports.clock.now())
-        result.owned.append(replace(row, known=known))
-        return True
+        return await _deployed(ports, operation, row, result)
     if operation.verb == Verb.RUN_JOB:
         text = f"the initial deploy hook of {row.component} got no answer; it is not run a second time"
         result.events.append(Event(reason=Reason.OUTCOME_UNKNOWN, message=text, component=row.component, warning=True))

@@ -51,6 +51,24 @@ async def test_the_deploy_that_a_resume_starts_is_not_taken_for_one_whose_reques
     assert await world.quiet() == []
 
 
+async def test_a_deploy_without_an_answer_on_a_service_that_is_gone_holds_nobody_up(world: World) -> None:
+    """Somebody deletes the service before the lost request is looked up: there is no deploy to ask for any more."""
+    await settled(world, PLAIN)
+    await world.simulator.fault(fault="status", status=502, method="POST", path="/deploys$", count=1)
+    await world.detail("acme", env={"app": {"MODE": "new"}})
+
+    async def unknown() -> bool:
+        return any(one.verb == "deploy" and one.state == "unknown" for one in await world.registry.operations("acme"))
+
+    await world.run(unknown, within_s=600, step_s=5.0)
+    lost = (await world.live("services", "app-acme"))["id"]
+    await world.simulator.human("delete", lost)
+    await world.settle("acme", within_s=7200, step_s=20.0)
+    app = await world.live("services", "app-acme")
+    assert app["id"] != lost and app["running"]["env"]["MODE"] == "new"
+    assert await world.quiet() == []
+
+
 async def test_what_a_sweep_sees_while_its_create_waits_for_an_answer_is_nobody_else_s(world: World) -> None:
     await world.simulator.fault(fault="timeout_after", method="POST", path="/v1/services", count=1, hold_s=3.0)
     await world.apply(FULL)
