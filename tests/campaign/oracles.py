@@ -115,8 +115,19 @@ class Oracles:
             return
         since = self.held_since.get(held.tenant)
         now = self.database.world()
-        if since is not None and now > since + ON_ITS_WAY and now < hold.until:
-            self.break_("P4", f"{write.method} {write.path} although {held.tenant} is on hold")
+        if since is None or now <= since + ON_ITS_WAY or now >= hold.until or self._under_way(id, since):
+            return
+        self.break_("P4", f"{write.method} {write.path} although {held.tenant} is on hold")
+
+    def _under_way(self, id: str, since: datetime) -> bool:
+        """Say whether an effect on an object was open when the hold came: its process may have been stopped since."""
+        return any(
+            row.value.live_id == id
+            and row.value.sent_at is not None
+            and row.value.sent_at <= since
+            and (row.settled_at is None or row.settled_at > since)
+            for row in self.database.journal.values()
+        )
 
     def _data_lost(self, write: models.Write) -> None:
         id = write.path.split("/")[-1]
