@@ -45,7 +45,9 @@ class Claims(Adapter):
         """Take due tenants by turns, within a class the longest due first; none while the brake is on stop."""
         values: Row = {
             **{"limit": limit, "owner": owner, "lease_s": lease_s, "now": now, "classes": [str(one) for one in turns]},
-            **{"starts": [one.starts for one in turns.values()], "steps": [one.step for one in turns.values()]},
+            # A list of whole and broken numbers has no type for the driver.
+            **{"starts": [float(one.starts) for one in turns.values()]},
+            **{"steps": [float(one.step) for one in turns.values()]},
         }
         async with self.session() as connection:
             rows = await (await connection.execute(SQL["claim"], values)).fetchall()

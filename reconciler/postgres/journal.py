@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from reconciler.core.actions import Action
+from reconciler.core.actions import Action, Verb
 from reconciler.core.errors import NotFound, StaleLease
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Bucket
@@ -34,7 +34,7 @@ class Journal(Budgets, Snapshot):
             **{"workspace": self.workspace, "tenant": claim.tenant, "component": action.component, "now": now},
             **{"verb": action.verb, "kind": action.kind, "name": action.name, "live_id": action.id},
             **{"environment_id": environment_id if isinstance(environment_id, str) else "", "epoch": claim.epoch},
-            **{"request_hash": request_hash, "bucket": action.bucket, "summary": _summary(action)},
+            **{"request_hash": request_hash, "bucket": action.bucket, "summary": summary_of(action)},
         }
         async with self.transaction() as connection:
             await claims.hold_epoch(connection, claim)
@@ -64,7 +64,8 @@ class Journal(Budgets, Snapshot):
                 return
             await self._close(connection, operation, row, settlement, now)
             await self._learn_from(connection, row, settlement)
-            await self._apply(connection, row["tenant"], settlement, now)
+            makes = row["verb"] == Verb.CREATE
+            await self._apply(connection, row["tenant"], settlement, now, makes=makes)
 
     async def _close(
         self, connection: Connection, operation: int, row: Row, settlement: Settlement, now: datetime
@@ -81,14 +82,22 @@ class Journal(Budgets, Snapshot):
         if settlement.limits is not None and row["bucket"]:
             await self._believe(connection, Bucket(row["bucket"]), row["live_id"], settlement.limits)
 
-    async def _apply(self, connection: Connection, tenant: str, settlement: Settlement, now: datetime) -> None:
-        """Change inventory and picture: what leaves goes first, so that a replaced object makes room."""
+    async def _apply(
+        self, connection: Connection, tenant: str, settlement: Settlement, now: datetime, *, makes: bool
+    ) -> None:
+        """Change inventory and picture: what leaves goes first, so that a replaced object makes room.
+
+        Only what `makes` objects adds rows: any other effect may be answered after its object was proved gone.
+        """
         key: Row = {"workspace": self.workspace, "tenant": tenant, "now": now}
         ids: Row = key | {"ids": sorted(settlement.forgotten)}
         if settlement.forgotten:
             await connection.execute(SQL["forget"], ids)
         for one in sorted(settlement.owned, key=lambda one: one.id):
-            await self._own(connection, key, one)
+            if makes:
+                await self._own(connection, key, one)
+            else:
+                await connection.execute(SQL["change_owned"], key | _values(one))
         if settlement.forgotten:
             await connection.execute(SQL["mark_gone"], ids)
         seen = [one.observed for one in settlement.owned if one.observed is not None]
@@ -96,10 +105,7 @@ class Journal(Budgets, Snapshot):
 
     async def put_owned(self, connection: Connection, key: Row, one: Owned) -> str | None:
         """Write one inventory row; answers what stands in its place where that is another, and writes nothing then."""
-        values: Row = key | {
-            **{"id": one.id, "component": one.component, "kind": one.kind, "name": one.name, "since": one.since},
-            **{"known": Jsonb(codec.encode(one.known)), "absent_looks": one.absent_looks, "created_at": one.created_at},
-        }
+        values: Row = key | _values(one)
         holder = await (await connection.execute(SQL["holder"], values)).fetchone()
         if holder is None:
             await connection.execute(SQL["put_owned"], values)
@@ -131,7 +137,9 @@ class Journal(Budgets, Snapshot):
             await claims.hold_epoch(connection, claim)
             stamps = [one.observed.seen_at for one in owned if one.observed is not None]
             learned = Settlement(state=OperationState.SUCCEEDED, owned=owned, forgotten=forgotten)
-            await self._apply(connection, claim.tenant, learned, max(stamps, default=self.latest))
+            # Another replica may have told the time; this one may have seen a newer answer since.
+            at = max(stamps) if stamps else max(self.latest, await _now(connection))
+            await self._apply(connection, claim.tenant, learned, at, makes=True)
 
     async def count_recent(self, verbs: Sequence[str], since: datetime) -> int:
         """Count journal rows of these verbs sent since a world time, over all tenants (for guards)."""
@@ -153,7 +161,22 @@ class Journal(Budgets, Snapshot):
         return count
 
 
-def _summary(action: Action) -> str:
+def _values(one: Owned) -> Row:
+    return {
+        **{"id": one.id, "component": one.component, "kind": one.kind, "name": one.name, "since": one.since},
+        **{"known": Jsonb(codec.encode(one.known)), "absent_looks": one.absent_looks, "created_at": one.created_at},
+    }
+
+
+async def _now(connection: Connection) -> datetime:
+    """Read the world's time as it was told to the database, for a proof that carries none of its own."""
+    row = await (await connection.execute(SQL["world_now"])).fetchone()
+    assert row is not None
+    now: datetime = row["now"]
+    return now
+
+
+def summary_of(action: Action) -> str:
     """Say in a line what the effect is, without a secret: fields by name, from and to."""
     changes = ", ".join(f"{one.field} {one.before} -> {one.after}" for one in action.changes)
     text = changes or action.reason or f"{action.verb} {action.name}"

@@ -343,6 +343,16 @@ def test_a_deletion_is_timed_by_the_world_and_its_blueprint(signed_up: Database)
     assert "purge of tenant 'acme' began" in (error.diag.message_primary or "")
 
 
+def test_a_deletion_that_waits_can_be_hastened(signed_up: Database) -> None:
+    world = datetime(2031, 1, 1, tzinfo=UTC)
+    signed_up.run("INSERT INTO reconciler.world_clock VALUES (true, %s, now(), 0)", [world])
+    signed_up.run("UPDATE reconciler.tenants SET state = 'deleted'", role="signup")
+    signed_up.run("UPDATE reconciler.tenants SET purge_mode = 'now'")
+    assert signed_up.one("SELECT purge_at FROM reconciler.tenants")["purge_at"] == world
+    told = signed_up.run("SELECT detail FROM reconciler.audit ORDER BY id DESC LIMIT 2")
+    assert [row["detail"] for row in told] == ["purge: wait -> now", "state: running -> deleted"]
+
+
 def test_a_fast_world_stands_still_without_its_daemon(signed_up: Database) -> None:
     world = datetime(2031, 1, 1, tzinfo=UTC)
     signed_up.run("INSERT INTO reconciler.world_clock VALUES (true, %s, now() - interval '1 day', 60)", [world])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.actions import Action, Change, Verb, Wait, WaitReason
-from reconciler.core.errors import NotFound, StaleLease
+from reconciler.core.errors import NotFound
 from reconciler.core.guard import Caps
 from reconciler.core.inventory import Known, Owned
 from reconciler.core.kinds import Kind
@@ -169,18 +169,6 @@ async def test_a_pass_is_kept_with_its_end_and_comes_back(
     for id in (0, row.id + 1, -1, 2**80):
         with pytest.raises(NotFound):
             await registry.get_pass(id)
-
-
-async def test_a_stale_pass_leaves_nothing_behind(
-    store: PostgresStore, registry: PostgresRegistry, tenant: str
-) -> None:
-    claim = await claim_one(store, "acme")
-    await store.release_all("w1")
-    with pytest.raises(StaleLease):
-        await store.finish(claim, verdict(kept=kept(a_round(BUDGET))), NOW)
-    with pytest.raises(StaleLease):
-        await store.give_back(claim, NOW, "KeyError: 'x'", NOW, kept(result=Result.BROKE, error="KeyError: 'x'"))
-    assert await registry.passes("acme") == []
 
 
 async def test_what_says_the_same_again_is_counted_and_the_newest_of_it_kept(

@@ -60,18 +60,3 @@ async def test_a_class_with_nothing_due_yields_its_turns_and_saves_none_up(
     drawn = await draw(store, shares, 14)
     assert drawn[0] is USER, "a person's change comes next"
     assert Counter(drawn) == {USER: 12, DRIFT: 2}, "and then it is as if both had always been there"
-
-
-async def test_of_one_class_the_longest_due_comes_first(store: PostgresStore, database: Database) -> None:
-    due(database, drift=9)
-    database.run("UPDATE reconciler.tenant_queue SET due_at = due_at - interval '1 hour' WHERE tenant = 'drift7'")
-    (first,) = await store.claim(Shares().turns(), 1, "w", 90, NOW)
-    assert first.tenant == "drift7"
-
-
-async def test_nobody_is_claimed_while_the_brake_is_on_stop(store: PostgresStore, database: Database) -> None:
-    due(database, user=2)
-    database.run("UPDATE reconciler.brake SET mode = 'stop' WHERE scope = 'all'")
-    assert await store.claim(Shares().turns(), 9, "w", 90, NOW) == []
-    database.run("UPDATE reconciler.brake SET mode = 'observe' WHERE scope = 'all'")
-    assert len(await store.claim(Shares().turns(), 9, "w", 90, NOW)) == 2

@@ -1,4 +1,4 @@
-"""The shared picture: only changes are written, only those concerned are woken, absence is counted, never guessed."""
+"""How the picture is written: only changes, whole, without deadlocks; what a caller relies on is in tests/store."""
 
 import asyncio
 import json
@@ -11,12 +11,12 @@ from types import MappingProxyType
 import pytest
 
 from reconciler.core.inventory import Owned
-from reconciler.core.kinds import SERVICES, Kind
+from reconciler.core.kinds import Kind
 from reconciler.core.observed import Observed
-from reconciler.ports import Claim, WakeClass
+from reconciler.ports import Claim
 from reconciler.postgres import codec, snapshot
 from reconciler.postgres.store import PostgresStore
-from tests.postgres.conftest import NOW, Database, claim_one, observed, verdict
+from tests.postgres.conftest import NOW, Database, claim_one, observed
 
 LATER = NOW + timedelta(minutes=15)
 ALL = (Kind.WEB,)
@@ -55,60 +55,6 @@ async def test_an_unchanged_object_is_not_written_and_wakes_nobody(
     assert seen is not None and seen.seen_at == LATER
     assert await store.swept_at(Kind.CRON) == LATER
     assert await store.swept_at(Kind.POSTGRES) is None
-
-
-async def test_a_changed_object_wakes_its_owner(store: PostgresStore, claim: Claim) -> None:
-    await store.finish(claim, verdict(), NOW)
-    changed = [observed("srv-1", seen_at=LATER, plan="pro"), observed("srv-9", seen_at=LATER)]
-    assert await sweep(store, changed, ALL, LATER, LATER) == ["acme"]
-    assert (await claim_one(store, "acme")).wake_class is WakeClass.DRIFT
-    assert await store.count_snapshot([Kind.WEB]) == 2
-
-
-async def test_an_older_look_never_replaces_a_newer(store: PostgresStore, claim: Claim) -> None:
-    await sweep(store, [observed("srv-1", seen_at=LATER, plan="pro")], (), LATER, LATER)
-    await sweep(store, [observed("srv-1", seen_at=NOW, plan="starter")], (), NOW, LATER)
-    seen = (await store.load("acme", LATER)).owned["app"].observed
-    assert seen is not None and seen.fields == {"plan": "pro"}
-    twice = [observed("srv-1", seen_at=LATER + timedelta(seconds=n), plan=f"p{n}") for n in (2, 1)]
-    await sweep(store, twice, (), LATER, LATER)
-    seen = (await store.load("acme", LATER)).owned["app"].observed
-    assert seen is not None and seen.fields == {"plan": "p2"}
-
-
-async def test_a_wake_of_drift_does_not_lower_a_user_s(store: PostgresStore, claim: Claim, database: Database) -> None:
-    await store.finish(claim, verdict(), NOW)
-    database.run("UPDATE reconciler.tenants SET tier = 'pro'")
-    await sweep(store, [observed("srv-1", seen_at=LATER, plan="pro")], (), LATER, LATER)
-    assert (await claim_one(store, "acme")).wake_class is WakeClass.USER
-
-
-async def test_absence_is_counted_and_ended_by_a_sight(store: PostgresStore, claim: Claim) -> None:
-    async def looks() -> int:
-        return (await store.load("acme", NOW)).owned["app"].absent_looks
-
-    assert await sweep(store, [], ALL, LATER, LATER) == ["acme"]
-    assert await looks() == 1 and await store.count_snapshot(ALL) == 1
-    assert await sweep(store, [], [Kind.POSTGRES], LATER, LATER) == []
-    assert await looks() == 1
-    assert await sweep(store, [], ALL, LATER, LATER) == ["acme"]
-    assert await looks() == 2 and await store.count_snapshot(ALL) == 0
-    assert await sweep(store, [], ALL, LATER, LATER) == []
-    later = LATER + timedelta(minutes=15)
-    assert await sweep(store, [observed("srv-1", seen_at=later, plan="starter")], ALL, later, later) == ["acme"]
-    assert await looks() == 0 and await store.count_snapshot(ALL) == 1
-
-
-async def test_what_was_made_during_the_sweep_is_not_missed_by_it(store: PostgresStore, claim: Claim) -> None:
-    began = NOW - timedelta(seconds=1)
-    assert await sweep(store, [], ALL, began, LATER) == []
-    assert (await store.load("acme", NOW)).owned["app"].absent_looks == 0
-
-
-async def test_only_strangers_are_unowned(store: PostgresStore, claim: Claim) -> None:
-    await sweep(store, [observed("srv-7", "wanted"), observed("srv-8", "other")], (), NOW, NOW)
-    found = await store.unowned([(Kind.WEB, "wanted"), (Kind.WEB, "srv-1"), (Kind.CRON, "other")])
-    assert [one.id for one in found] == ["srv-7"]
 
 
 async def test_a_large_sweep_is_written_whole(store: PostgresStore, claim: Claim) -> None:
@@ -183,21 +129,3 @@ async def test_a_sweep_reads_what_it_knows_and_locks_nothing(store: PostgresStor
         await connection.execute("SELECT * FROM reconciler.snapshot FOR UPDATE")
         again = observed("srv-1", seen_at=LATER + timedelta(seconds=1), plan="pro")
         assert await asyncio.wait_for(store.observe([again], LATER), 3.0) == []
-
-
-async def test_a_list_that_missed_an_object_is_forgiven_when_it_shows_it_again(
-    store: PostgresStore, claim: Claim
-) -> None:
-    await store.swept(ALL, [], LATER)
-    assert (await store.load("acme", LATER)).owned["app"].absent_looks == 1
-    later = LATER + timedelta(minutes=15)
-    assert await store.observe([observed("srv-1", seen_at=later, plan="starter")], later) == ["acme"]
-    assert (await store.load("acme", later)).owned["app"].absent_looks == 0
-
-
-async def test_the_ages_of_all_kinds_are_told_at_once(store: PostgresStore) -> None:
-    assert await store.sweeps() == {}
-    await store.swept([Kind.WEB], [], NOW)
-    await store.swept([Kind.POSTGRES], [], LATER)
-    await store.swept([Kind.POSTGRES], [], NOW)
-    assert await store.sweeps() == {**dict.fromkeys(SERVICES, NOW), Kind.POSTGRES: LATER}

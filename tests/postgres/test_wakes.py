@@ -38,12 +38,6 @@ async def next_one(queue: asyncio.Queue[str]) -> str:
     return await asyncio.wait_for(queue.get(), PATIENCE_S)
 
 
-async def test_a_sign_up_is_heard(store: PostgresStore, heard: asyncio.Queue[str], database: Database) -> None:
-    assert await next_one(heard) == ""
-    database.sign_up("acme")
-    assert await next_one(heard) == "acme"
-
-
 async def test_a_killed_connection_is_replaced_and_nothing_is_missed(
     heard: asyncio.Queue[str], database: Database
 ) -> None:

@@ -51,6 +51,13 @@ ON CONFLICT (workspace, id) DO UPDATE SET
   created_at = excluded.created_at, since = excluded.since
 WHERE inventory.tenant = excluded.tenant AND inventory.component = excluded.component;
 
+-- name: change_owned
+-- What is learned of an object that is ours; one that was proved gone meanwhile does not come back by a late answer.
+UPDATE reconciler.inventory SET
+  kind = %(kind)s, name = %(name)s, known = %(known)s, absent_looks = %(absent_looks)s, created_at = %(created_at)s,
+  since = %(since)s
+WHERE workspace = %(workspace)s AND id = %(id)s AND tenant = %(tenant)s AND component = %(component)s;
+
 -- name: holder
 -- Who has the id, or the component's place, if it is not this very pair.
 SELECT tenant, component, id FROM reconciler.inventory
@@ -70,6 +77,9 @@ WHERE s.scope = 'connection' AND s.owner = %(tenant)s AND s.key = gone.component
 UPDATE reconciler.snapshot SET gone = true, seen_at = greatest(seen_at, %(now)s::timestamptz)
 WHERE workspace = %(workspace)s AND id = ANY (%(ids)s)
   AND NOT EXISTS (SELECT FROM reconciler.tenants t WHERE t.name = %(tenant)s AND t.purge_mode = 'orphan');
+
+-- name: world_now
+SELECT reconciler.world_now() AS now;
 
 -- name: count_recent
 SELECT count(*) AS sent FROM reconciler.operations

@@ -135,6 +135,15 @@ class Budgets(Part):
         block.left -= 1
         return None
 
+    async def take_deep(self, calls: int, limit: int, now: datetime) -> bool:
+        start = windows.window_of(Bucket.READ, now).start
+        counted, used = self.db.deep
+        used = used if counted == start else 0
+        if counted > start or used + calls > max(limit, calls):
+            return False
+        self.db.deep = (start, used + calls)
+        return True
+
     # ------------------------------------------------------------ feedback
 
     async def learn(self, bucket: Bucket, live_id: str, limits: Limits) -> None:

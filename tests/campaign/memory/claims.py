@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
+from reconciler.core import passes
 from reconciler.core.passes import Kept
 from reconciler.core.status import Event, Reason
 from reconciler.ports import Backlog, Brake, Claim, Demand, OperationState, Turns, Verdict, WakeClass
-from tests.campaign.memory.database import EPOCH, Told
+from tests.campaign.memory.database import EPOCH, Clock, Explained, Told
 from tests.campaign.memory.parts import Part
 
+PASSES_MAX = 20
+"""Kept of each tenant."""
 PAUSE_MIN_S = 1.0
 """What is due and not taken (the replica is full, the brake is on) is mentioned again after this."""
 
@@ -38,10 +42,9 @@ class Claims(Part):
         row = self.db.queue[tenant]
         row.owner, row.lease_until = owner, real_s + lease_s
         row.epoch += 1
-        overdue_s = real_s - row.queued_at if row.due_at == EPOCH else (now - row.due_at).total_seconds()
         return Claim(
             tenant=tenant, epoch=row.epoch, wake_seq=row.wake_seq, wake_class=row.wake_class,
-            failures=row.failures, overdue_s=max(0.0, overdue_s),
+            failures=row.failures, overdue_s=self.db.overdue_s(row, now),
         )  # fmt: skip
 
     async def renew(self, owner: str, lease_s: float, tenants: Collection[str] | None = None) -> set[str]:
@@ -70,7 +73,7 @@ class Claims(Part):
         if demand is None or demand.wanted <= 0:
             self.db.demand.pop(tenant, None)
         else:
-            self.db.demand[tenant] = demand
+            self.db.demand[tenant] = replace(demand, ready=min(demand.ready, demand.wanted))
 
     async def finish(self, claim: Claim, verdict: Verdict, now: datetime) -> None:
         row = self.fence(claim)
@@ -84,9 +87,12 @@ class Claims(Part):
         else:
             row.due_at = EPOCH
         row.owner, row.lease_until = "", None
-        self.db.status[claim.tenant] = verdict.status
+        more = verdict.events or verdict.demand is not None or verdict.purged or verdict.kept is not None
+        if more or not verdict.unchanged:
+            self.db.status[claim.tenant] = verdict.status
         self._demand(claim.tenant, verdict.demand)
         self._drop_planned(claim.tenant)
+        self._keep(claim, verdict.kept, now)
         self._tell(claim.tenant, verdict.events, now)
         if verdict.purged:
             tenant = self.db.tenants[claim.tenant]
@@ -114,15 +120,27 @@ class Claims(Part):
             row.wake_class = WakeClass.RETRY if error else row.wake_class
         row.failures += bool(error)
         row.owner, row.lease_until = "", None
+        self._keep(claim, kept, now)
         if error:
             self._tell(claim.tenant, [Event(reason=Reason.FAILED, message=error, warning=True)], now)
         self.db.ring()
+
+    def _keep(self, claim: Claim, kept: Kept | None, now: datetime) -> None:
+        if kept is None:
+            return
+        rows, mark = self.db.passes.setdefault(claim.tenant, []), passes.fingerprint(kept)
+        again = rows.pop() if rows and mark and rows[-1].fingerprint == mark else None
+        first_at, count = (again.first_at, again.count + 1) if again else (now, 1)
+        one = Explained(kept=kept, epoch=claim.epoch, fingerprint=mark, first_at=first_at, at=now, count=count)
+        rows.append(one)
+        del rows[:-PASSES_MAX]
 
     def _tell(self, tenant: str, events: Sequence[Event], now: datetime) -> None:
         for event in events:
             key = (tenant, str(event.reason), event.component)
             before = self.db.events.get(key)
-            self.db.events[key] = Told(event, before.count + 1 if before else 1, now)
+            count, first_at = (before.count + 1, before.first_at) if before else (1, now)
+            self.db.events[key] = Told(event, count, first_at, now)
 
     async def singleton(self, name: str, owner: str, lease_s: float) -> bool:
         holder, until = self.db.singletons.get(name, ("", 0.0))
@@ -132,7 +150,7 @@ class Claims(Part):
         return True
 
     async def set_clock(self, now: datetime, speed: float) -> None:
-        self.db.latest = max(self.db.latest, now)
+        self.db.clock = Clock(now, self.db.real(), speed)
 
     async def backlog(self, now: datetime) -> Backlog:
         real_s = self.db.real()
@@ -141,8 +159,7 @@ class Claims(Part):
         for row in self.db.queue.values():
             if row.due_at <= now and not row.leased(real_s):
                 due[row.wake_class] += 1
-                late_s = real_s - row.queued_at if row.due_at == EPOCH else (now - row.due_at).total_seconds()
-                overdue_s = max(overdue_s, late_s)
+                overdue_s = max(overdue_s, self.db.overdue_s(row, now))
         return Backlog(
             due=due,
             leased=sum(row.leased(real_s) for row in self.db.queue.values()),
@@ -151,18 +168,16 @@ class Claims(Part):
         )
 
     async def wakes(self) -> AsyncIterator[str]:
-        """Yield "" at each commit that woke somebody, and when the world's clock makes somebody due."""
+        """Yield whom a commit woke; and "" where others poll: at every release, and when somebody becomes due."""
+        heard: dict[str, None] = {}
+        self.db.listeners.append(heard)
         yield ""
         while True:
             bell, due_s = self.db.bell, self.db.next_due_s()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(bell.wait(), None if due_s is None else max(PAUSE_MIN_S, due_s))
-            yield ""
-
-    async def trim(self, now: datetime) -> int:
-        old = [
-            id for id, row in self.db.journal.items() if row.settled_at and now - row.settled_at > timedelta(days=90)
-        ]
-        for id in old:
-            del self.db.journal[id]
-        return len(old)
+            if not heard:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(bell.wait(), None if due_s is None else max(PAUSE_MIN_S, due_s))
+            names = list(heard) or [""]
+            heard.clear()
+            for name in names:
+                yield name

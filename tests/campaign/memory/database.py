@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Bucket, Kind
 from reconciler.core.observed import Observed
+from reconciler.core.passes import Kept
 from reconciler.core.spec import BlueprintSpec, TenantSpec
 from reconciler.core.status import Event, Status
 from reconciler.core.values import Json, Sensitive
@@ -17,6 +18,8 @@ from reconciler.ports import Brake, Demand, Hold, Interval, Operation, Operation
 EPOCH = datetime.fromtimestamp(0, UTC)
 RANK = {WakeClass.DRIFT: 0, WakeClass.SETTLE: 1, WakeClass.RETRY: 2, WakeClass.USER: 3}
 TICK_S = 0.001
+EXTRAPOLATED_S = 120.0
+"""So long (real) a world that runs faster than the machine is believed to go on."""
 COUNTED = ("display_name", "tier", "state", "params", "labels", "region", "priority", "details")
 """The columns that the generation counts."""
 
@@ -69,8 +72,8 @@ class JournalRow:
     generation: int
     sent_real_s: float | None = None
     window_start: datetime | None = None
+    planned_at: datetime = EPOCH
     settled_at: datetime | None = None
-    status: int = 0
 
 
 @dataclass(slots=True)
@@ -119,11 +122,43 @@ class Told:
 
     event: Event
     count: int
+    first_at: datetime
     last_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """A kept pass; one that said the same as the one before it is counted with that."""
+
+    kept: Kept
+    epoch: int
+    fingerprint: str
+    first_at: datetime
+    at: datetime
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the world's clock said at a moment of real time, and how fast it runs."""
+
+    world_at: datetime
+    real_s: float
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A closed interval of the ledger; an interval never begins before the one before it ended."""
+
+    interval: Interval
+    started_at: datetime
+    ended_at: datetime
+    end_uncertainty_s: float
+
+
 class Database:
-    """The tables. `real` answers the machine's time in seconds, `world` Render's."""
+    """The tables. `real` answers the machine's time in seconds, `world` Render's, which nobody here reads but `now`."""
 
     def __init__(self, reader: SpecReader, real: Callable[[], float], world: Callable[[], datetime]) -> None:
         self.reader, self.real, self.world = reader, real, world
@@ -132,6 +167,8 @@ class Database:
         self.queue: dict[str, Queued] = {}
         self.status: dict[str, Status] = {}
         self.events: dict[tuple[str, str, str], Told] = {}
+        self.passes: dict[str, list[Explained]] = {}
+        """What is kept of each tenant's passes, the newest last."""
         self.demand: dict[str, Demand] = {}
         self.journal: dict[int, JournalRow] = {}
         self.open: dict[tuple[str, str], int] = {}
@@ -141,23 +178,49 @@ class Database:
         self.picture: dict[str, Seen] = {}
         self.sweeps: dict[Kind, datetime] = {}
         self.budget: dict[tuple[Bucket, str], BucketRow] = {}
+        self.deep: tuple[datetime, int] = (EPOCH, 0)
+        """The calls of deep checks in a minute of the world."""
         self.singletons: dict[str, tuple[str, float]] = {}
         self.secrets: dict[tuple[str, str, str], Sensitive] = {}
         self.connections: dict[tuple[str, str], Mapping[str, Sensitive]] = {}
         self.ledger: dict[str, tuple[Interval, datetime]] = {}
-        self.billed: list[tuple[Interval, datetime, datetime]] = []
+        self.billed: list[Billed] = []
         self.holds: dict[str, Hold] = {}
         self.brake: tuple[Brake, str] = (Brake.NORMAL, "")
-        self.latest = EPOCH
+        self.audit: list[tuple[str, str, str]] = []
+        """Who moved the brake, where to, and why."""
+        self.clock: Clock | None = None
         self.finished: Callable[[str, int], None] | None = None
         """Called with a tenant and the generation that a status about to be written speaks of."""
         self.bell = asyncio.Event()
+        self.listeners: list[dict[str, None]] = []
+        """For each listener the names of those woken that it has not been told yet."""
         self._operations = 0
+
+    # ------------------------------------------------------------ world time
+
+    def now(self) -> datetime:
+        """Answer the world's time as a replica told it last; a fast world stands still once nobody tells it."""
+        if self.clock is None:
+            return self.world()
+        ago_s = self.real() - self.clock.real_s
+        if self.clock.speed != 1.0:
+            ago_s = min(ago_s, EXTRAPOLATED_S)
+        return self.clock.world_at + timedelta(seconds=self.clock.speed * ago_s)
+
+    def overdue_s(self, row: Queued, now: datetime) -> float:
+        """Answer for how many real seconds a tenant has been due."""
+        if row.wake_seq > row.handled_seq:
+            return max(0.0, self.real() - row.queued_at)
+        speed = self.clock.speed if self.clock is not None else 1.0
+        return max(0.0, (now - row.due_at).total_seconds() / (speed or 1.0))
 
     # ------------------------------------------------------------ wake-ups
 
-    def ring(self) -> None:
+    def ring(self, names: Sequence[str] = ()) -> None:
         """Tell every listener, as NOTIFY does at commit."""
+        for heard in self.listeners:
+            heard.update(dict.fromkeys(names))
         self.bell.set()
         self.bell = asyncio.Event()
 
@@ -173,7 +236,7 @@ class Database:
             row.wake_seq += 1
             row.due_at = EPOCH
         if woken:
-            self.ring()
+            self.ring(woken)
         return woken
 
     def next_due_s(self) -> float | None:
@@ -198,7 +261,7 @@ class Database:
         newest = len(kept.revisions)
         behind = [t for t in self.tenants.values() if t.columns["blueprint"] == spec.name and t.purged_at is None]
         kept.rollout = newest if any(t.revision != newest for t in behind) else 0
-        kept.started_at = self.world()
+        kept.started_at = self.now()
         return newest
 
     def put_tenant(self, **columns: Json) -> None:
@@ -211,18 +274,18 @@ class Database:
         if row.purged_at is not None:
             return
         changed = {key: value for key, value in columns.items() if row.columns.get(key) != value}
-        if not changed or (row.purge_at is not None and row.purge_at <= self.world()):
+        if not changed or (row.purge_at is not None and row.purge_at <= self.now()):
             return
         row.columns.update(changed)
         if changed.keys() & set(COUNTED):
             row.generation += 1
-            row.generation_at = self.world()
+            row.generation_at = self.now()
             row.read = None
         self._date_deletion(row)
         self.wake([name], WakeClass.USER)
 
     def _insert(self, name: str, columns: Mapping[str, Json]) -> None:
-        now = self.world()
+        now = self.now()
         blank: dict[str, Json] = {"external_id": None, "display_name": None, "tier": None, "state": "running"}
         blank |= {"params": {}, "labels": {}, "region": None, "priority": 50, "details": {}}
         kept = self.blueprints[str(columns["blueprint"])]
@@ -234,7 +297,7 @@ class Database:
         )  # fmt: skip
         self._date_deletion(self.tenants[name])
         self.queue[name] = Queued(queued_at=self.real())
-        self.ring()
+        self.ring([name])
 
     def _date_deletion(self, row: Tenant) -> None:
         """Keep the time of purging as the trigger of the SQL contract does."""
@@ -242,7 +305,7 @@ class Database:
             row.deleted_at = row.purge_at = None
             row.purge_mode = "wait"
         elif row.deleted_at is None:
-            row.deleted_at = self.world()
+            row.deleted_at = self.now()
             keep_s = self.blueprints[str(row.columns["blueprint"])].revisions[-1].on_delete.keep_for_s
             row.purge_at = row.deleted_at + timedelta(seconds=keep_s if row.purge_mode == "wait" else 0)
 
@@ -253,7 +316,7 @@ class Database:
             return
         row.purge_mode = mode
         if row.columns["state"] == "deleted":
-            row.purge_at = min(row.purge_at or self.world(), self.world())
+            row.purge_at = min(row.purge_at or self.now(), self.now())
             self.wake([name], WakeClass.USER)
         else:
             self.put_tenant(name=name, state="deleted")
@@ -283,9 +346,7 @@ class Database:
             row.bucket is Bucket.CREATE
             and row.window_start == window_start
             and row.value.state is not OperationState.PLANNED
-            and not (
-                row.value.state is OperationState.NEVER_HAPPENED and not row.value.looks and row.status in (0, 429)
-            )
+            and not _uncounted(row.value)
             for row in self.journal.values()
         )
 
@@ -295,7 +356,7 @@ class Database:
         held.owned = replace(held.owned, **changes)
 
 
-def _uncounted(row: JournalRow) -> bool:
-    """Say whether an effect never reached Render's counter."""
-    never = row.value.state is OperationState.NEVER_HAPPENED and not row.value.looks
-    return never and row.status in (0, 429)
+def _uncounted(operation: Operation) -> bool:
+    """Say whether an effect never reached Render's counter; of a verdict after look-ups nobody knows."""
+    never = operation.state is OperationState.NEVER_HAPPENED and not operation.looks
+    return never and operation.status in (0, 429)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.core.actions import Action
+from reconciler.core.actions import Action, Verb
 from reconciler.core.errors import NotFound, StaleLease
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import SERVICES, Kind
@@ -12,6 +12,7 @@ from reconciler.core.observed import Observed
 from reconciler.core.status import Event, Reason
 from reconciler.ports import Claim, Operation, OperationState, Refusal, Settlement, WakeClass
 from reconciler.postgres import windows
+from reconciler.postgres.journal import summary_of
 from tests.campaign.memory.budgets import Budgets
 from tests.campaign.memory.claims import Claims
 from tests.campaign.memory.database import Held, JournalRow, Seen
@@ -34,10 +35,11 @@ class Journal(Budgets, Claims):
         value = Operation(
             id=self.db.next_operation(), component=action.component, verb=str(action.verb), kind=action.kind,
             name=action.name, live_id=action.id, request_hash=request_hash, state=OperationState.PLANNED,
-            environment_id=environment_id if isinstance(environment_id, str) else "",
+            environment_id=environment_id if isinstance(environment_id, str) else "", summary=summary_of(action),
         )  # fmt: skip
         generation = self.db.tenants[claim.tenant].generation
-        self.db.journal[value.id] = JournalRow(value, claim.tenant, action.bucket, claim.epoch, generation)
+        row = JournalRow(value, claim.tenant, action.bucket, claim.epoch, generation, planned_at=now)
+        self.db.journal[value.id] = row
         self.db.open[place] = value.id
         return value.id
 
@@ -52,8 +54,10 @@ class Journal(Budgets, Claims):
             return
         if before not in OPEN and settlement.state in OPEN:
             return
-        row.value = replace(row.value, state=settlement.state)
-        row.status = settlement.status
+        row.value = replace(
+            row.value, state=settlement.state, status=settlement.status, message=settlement.message,
+            sent_at=None if settlement.state is OperationState.PLANNED else row.value.sent_at,
+        )  # fmt: skip
         row.settled_at = None if settlement.state in OPEN else now
         if settlement.state not in OPEN:
             self._close((row.tenant, row.value.component), operation)
@@ -62,7 +66,7 @@ class Journal(Budgets, Claims):
         if settlement.limits is not None:
             row.window_start = windows.window_of(row.bucket, settlement.limits.date).start
             self.believe(row.bucket, row.value.live_id, settlement.limits)
-        self._apply(row.tenant, settlement, now)
+        self._apply(row.tenant, settlement, now, makes=row.value.verb == Verb.CREATE)
 
     def _close(self, place: tuple[str, str], operation: int) -> None:
         if self.db.open.get(place) == operation:
@@ -71,21 +75,29 @@ class Journal(Budgets, Claims):
     def _refuse(self, row: JournalRow, settlement: Settlement) -> None:
         value = row.value
         key = (row.tenant, value.component, value.request_hash, row.generation)
+        self.db.refusals.pop(key, None)  # the newest comes last
         self.db.refusals[key] = Refusal(
             component=value.component, request_hash=value.request_hash, generation=row.generation,
             message=settlement.message, status=settlement.status,
         )  # fmt: skip
 
-    def _apply(self, tenant: str, settlement: Settlement, now: datetime) -> None:
+    def _apply(self, tenant: str, settlement: Settlement, now: datetime, *, makes: bool) -> None:
         """Change inventory and picture: what leaves goes first, so that a replaced object makes room."""
         for id in sorted(settlement.forgotten):
             self._forget(tenant, id)
         for one in sorted(settlement.owned, key=lambda one: one.id):
-            self._own(tenant, one, now)
+            if makes:
+                self._own(tenant, one, now)
+            elif (held := self.db.inventory.get(one.id)) and (held.tenant, held.owned.component) == (
+                tenant,
+                one.component,
+            ):
+                held.owned = replace(one, observed=None)
         orphaned = self.db.tenants[tenant].purge_mode == "orphan"
         for id in settlement.forgotten:
             if id in self.db.picture and not orphaned:
-                self.db.picture[id].gone = True
+                gone = self.db.picture[id]
+                gone.gone, gone.observed = True, replace(gone.observed, seen_at=max(gone.observed.seen_at, now))
         self._write([one.observed for one in settlement.owned if one.observed is not None])
         self._write(settlement.observed)
 
@@ -133,7 +145,7 @@ class Journal(Budgets, Claims):
         self.fence(claim)
         stamps = [one.observed.seen_at for one in owned if one.observed is not None]
         learned = Settlement(state=OperationState.SUCCEEDED, owned=owned, forgotten=forgotten)
-        self._apply(claim.tenant, learned, max(stamps, default=self.db.latest))
+        self._apply(claim.tenant, learned, max(stamps, default=self.db.now()), makes=True)
 
     async def count_recent(self, verbs: Sequence[str], since: datetime) -> int:
         wanted = {str(verb) for verb in verbs}
@@ -145,10 +157,9 @@ class Journal(Budgets, Claims):
     # ------------------------------------------------------------ the picture
 
     async def observe(self, observed: Sequence[Observed], now: datetime) -> Sequence[str]:
-        self.db.latest = max(self.db.latest, now)
-        for id in {one.id for one in observed} & self.db.inventory.keys():
-            if self.db.inventory[id].owned.absent_looks:
-                self.db.see(id, absent_looks=0)
+        for one in observed:
+            if one.id in self.db.inventory and self.db.inventory[one.id].owned.absent_looks:
+                self.db.see(one.id, absent_looks=0)
         return self._wake_owners(self._write(observed))
 
     async def swept(self, kinds: Sequence[Kind], seen: Sequence[str], started_at: datetime) -> Sequence[str]:
@@ -173,11 +184,11 @@ class Journal(Budgets, Claims):
         owners = {self.db.inventory[id].tenant for id in ids if id in self.db.inventory}
         return self.db.wake(sorted(owners), WakeClass.DRIFT)
 
-    async def sweeps(self) -> Mapping[Kind, datetime]:
-        return dict(self.db.sweeps)
-
     async def swept_at(self, kind: Kind) -> datetime | None:
         return self.db.sweeps.get(kind)
+
+    async def sweeps(self) -> Mapping[Kind, datetime]:
+        return dict(self.db.sweeps)
 
     async def count_snapshot(self, kinds: Sequence[Kind]) -> int:
         return sum(seen.observed.kind in kinds and not seen.gone for seen in self.db.picture.values())

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from reconciler.core import conditions
 from reconciler.core.errors import Invalid, NotFound
@@ -23,17 +22,14 @@ from reconciler.ports import (
     Record,
     RolloutState,
     RolloutTenant,
-    Store,
     WakeClass,
 )
-from tests.campaign.memory.database import Tenant
-from tests.campaign.memory.journal import Journal
-
-if TYPE_CHECKING:
-    _store: type[Store]
+from reconciler.postgres.records import pinned_revision
+from tests.campaign.memory.database import Billed, Tenant
+from tests.campaign.memory.retention import Retention
 
 
-class MemoryStore(Journal):
+class MemoryStore(Retention):
     """ports.Store over a Database, for one replica."""
 
     async def load(self, tenant: str, now: datetime) -> Record:
@@ -44,10 +40,11 @@ class MemoryStore(Journal):
         hold = self.db.holds.get(tenant)
         blueprint = str(row.columns["blueprint"])
         brake, brake_why = self.db.brake
+        revision = self._pinned(row, now) or row.revision
         return Record(
             tenant=self._read(row, problems),
-            blueprint=self._blueprint(blueprint, row.revision, problems),
-            revision=row.revision,
+            blueprint=self._blueprint(blueprint, revision, problems),
+            revision=revision,
             generation=row.generation,
             number=row.number,
             invalid=tuple(problems),
@@ -93,6 +90,11 @@ class MemoryStore(Journal):
             problems.extend(str(problem) for problem in error.problems)
             return None
         return row.read
+
+    def _pinned(self, row: Tenant, now: datetime) -> int | None:
+        details = row.columns["details"]
+        assert isinstance(details, dict)
+        return pinned_revision(details, now)
 
     def _blueprint(self, name: str, revision: int, problems: list[str]) -> BlueprintSpec | None:
         revisions = self.db.blueprints[name].revisions
@@ -166,27 +168,29 @@ class MemoryStore(Journal):
 
     async def set_brake(self, brake: Brake, why: str, by: str) -> None:
         self.db.brake = (brake, why)
+        self.db.audit.append((by, str(brake), why))
 
     # ------------------------------------------------------------ costs
 
     async def meter(self, intervals: Sequence[Interval], ended: Mapping[str, End]) -> None:
         opened = {one.resource_id: one for one in sorted(intervals, key=lambda one: one.at)}
         for id, end in ended.items():
-            self._end(id, end.at)
+            self._end(id, end)
         for id, one in opened.items():
             before = self.db.ledger.get(id)
             if before is not None:
                 same = replace(before[0], at=one.at, uncertainty_s=one.uncertainty_s, book=one.book) == one
                 if same:
                     continue
-                self._end(id, one.at)
-            closed = [end for interval, _, end in self.db.billed if interval.resource_id == id]
+                self._end(id, End(at=one.at, uncertainty_s=one.uncertainty_s))
+            closed = [past.ended_at for past in self.db.billed if past.interval.resource_id == id]
             self.db.ledger[id] = (one, max([one.at, *closed]))
 
-    def _end(self, id: str, at: datetime) -> None:
+    def _end(self, id: str, end: End) -> None:
         before = self.db.ledger.pop(id, None)
         if before is not None:
-            self.db.billed.append((before[0], before[1], max(at, before[1])))
+            interval, started_at = before
+            self.db.billed.append(Billed(interval, started_at, max(end.at, started_at), end.uncertainty_s))
 
     # ------------------------------------------------------------ rollouts
 
@@ -215,13 +219,13 @@ class MemoryStore(Journal):
             revision=row.revision,
             generation=row.generation,
             state=str(row.columns["state"]),
-            pinned=False,
+            pinned=self._pinned(row, now) is not None,
             created_at=row.created_at,
             phase=status.phase if status else None,
             ready=status is not None and status.phase is Phase.READY,
             observed_revision=status.revision if status else 0,
             observed_generation=status.observed_generation if status else 0,
-            synced=status.conditions[1].reason if status else None,
+            synced=status.conditions[1].reason if status and len(status.conditions) > 1 else None,
             found_failing=None if found is None else found == conditions.FAILING,
         )
 
@@ -229,17 +233,20 @@ class MemoryStore(Journal):
         moved = []
         for name in sorted(names):
             row = self.db.tenants.get(name)
-            if row is not None and row.purged_at is None and row.revision != revision:
+            if row is None or row.purged_at is not None or row.revision == revision:
+                continue
+            if 1 <= revision <= len(self.db.blueprints[str(row.columns["blueprint"])].revisions):
                 row.revision = revision
                 moved.append(name)
         self.db.wake(moved, WakeClass.USER)
         return moved
 
     async def stop_rollout(self, blueprint: str, why: str) -> None:
-        kept = self.db.blueprints[blueprint]
-        if kept.rollout:
+        kept = self.db.blueprints.get(blueprint)
+        if kept is not None and kept.rollout:
             kept.halted.add(kept.rollout)
             kept.rollout = 0
 
     async def finish_rollout(self, blueprint: str) -> None:
-        self.db.blueprints[blueprint].rollout = 0
+        if blueprint in self.db.blueprints:
+            self.db.blueprints[blueprint].rollout = 0
