@@ -150,6 +150,24 @@ class CostRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrphanRow:
+    """A live object that carries our marks and is nobody's; `usd_per_month` None when the book does not know it.
+
+    `tenant` is whose project it lies in or for whom it was named, `why` says which. `bears_data`: data dies with it.
+    """
+
+    id: str
+    kind: str
+    name: str
+    project: str
+    tenant: str
+    why: str
+    usd_per_month: Decimal | None
+    created_at: datetime | None
+    bears_data: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
     """A tenant's place in the create queue; `eta` (world) assumes full use of every window to come."""
 
@@ -313,6 +331,9 @@ class Registry(Protocol):
 
     async def queue(self) -> Sequence[QueueRow]:
         """The create queue in its order."""
+
+    async def orphans(self) -> Sequence[OrphanRow]:
+        """What carries our marks at Render and is nobody's, as of the newest sweep, by tenant."""
 
     async def audit(self, limit: int = 100, subject: str | None = None) -> Sequence[AuditRow]:
         """The newest audit rows."""

@@ -88,6 +88,7 @@ ACCESS: dict[tuple[str, str], Rule] = {
     ("GET", "/v1/events"): READ,
     ("GET", "/v1/costs"): READ,
     ("GET", "/v1/queue"): READ,
+    ("GET", "/v1/orphans"): READ,
     ("GET", "/v1/brake"): READ,
     ("PUT", "/v1/brake"): OPERATE,
     ("GET", "/v1/rejections"): READ,

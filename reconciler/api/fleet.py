@@ -61,6 +61,13 @@ async def queue(shared: Shared, who: Who) -> JSONResponse:
     return JSONResponse({"items": items})
 
 
+@router.get("/v1/orphans", summary="What nobody owns", response_model=schemas.OrphanList)
+async def orphans(shared: Shared, who: Who) -> JSONResponse:
+    """List objects that carry our marks at Render and belong to no tenant, with their price, as of the newest sweep."""
+    items: list[Json] = [views.orphan(row) for row in await shared.registry.orphans()]
+    return JSONResponse({"items": items})
+
+
 @router.get("/v1/brake", summary="Read the brake", response_model=schemas.BrakeShape)
 async def brake(shared: Shared, who: Who) -> JSONResponse:
     """Answer where the brake stands and why."""

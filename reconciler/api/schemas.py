@@ -275,6 +275,26 @@ class Queue(Shape):
     items: list[PlaceShape]
 
 
+class OrphanShape(Shape):
+    """A live object that carries our marks and is nobody's."""
+
+    id: str
+    kind: str
+    name: str
+    project: str
+    tenant: str
+    why: str
+    usd_per_month: str | None
+    created_at: datetime | None
+    bears_data: bool
+
+
+class OrphanList(Shape):
+    """What nobody owns, by tenant."""
+
+    items: list[OrphanShape]
+
+
 class SecretName(Shape):
     """A secret that is set."""
 

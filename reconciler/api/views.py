@@ -20,6 +20,7 @@ from reconciler.doors import (
     CostRow,
     EventRow,
     KeptPass,
+    OrphanRow,
     PassRow,
     QueueRow,
     Rejection,
@@ -302,6 +303,21 @@ def queue(row: QueueRow) -> dict[str, Json]:
         "priority": row.priority,
         "since": stamp(row.since),
         "eta": stamp(row.eta),
+    }
+
+
+def orphan(row: OrphanRow) -> dict[str, Json]:
+    """Write an object that nobody owns."""
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "name": row.name,
+        "project": row.project,
+        "tenant": row.tenant,
+        "why": row.why,
+        "usdPerMonth": usd(row.usd_per_month),
+        "createdAt": stamp(row.created_at),
+        "bearsData": row.bears_data,
     }
 
 

@@ -26,6 +26,7 @@ from reconciler.doors import (
     CostRow,
     EventRow,
     KeptPass,
+    OrphanRow,
     PassRow,
     QueueRow,
     Rejection,
@@ -240,6 +241,10 @@ class RemoteRegistry:
     async def queue(self) -> Sequence[QueueRow]:
         """Read the create queue."""
         return [wire.queue(item) for item in wire.items(await self._ask("GET", "/v1/queue"))]
+
+    async def orphans(self) -> Sequence[OrphanRow]:
+        """Read what nobody owns."""
+        return [wire.orphan(item) for item in wire.items(await self._ask("GET", "/v1/orphans"))]
 
     async def audit(self, limit: int = 100, subject: str | None = None) -> Sequence[AuditRow]:
         """Read the audit log."""

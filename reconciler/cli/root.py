@@ -14,7 +14,20 @@ from reconciler.cli.output import Format
 
 ORDER = (
     *("run", "apply", "plan", "get", "describe", "why", "wait", "events", "cost"),
-    *("suspend", "resume", "delete", "reconcile", "hold", "brake", "rollout", "adopt", "secret", "key", "audit"),
+    *(
+        "suspend",
+        "resume",
+        "delete",
+        "reconcile",
+        "hold",
+        "brake",
+        "rollout",
+        "adopt",
+        "orphans",
+        "secret",
+        "key",
+        "audit",
+    ),
     *("explain", "simulate", "url", "psql", "migrate", "version"),
 )
 """Verbs as `--help` lists them: what is needed most comes first."""

@@ -12,6 +12,7 @@ from reconciler.doors import (
     BlueprintRow,
     CostRow,
     EventRow,
+    OrphanRow,
     QueueRow,
     Rejection,
     TenantRow,
@@ -180,6 +181,38 @@ def queue(rows: Sequence[QueueRow], now: datetime) -> Listing:
         ],
         documents=[views.queue(row) for row in rows],
         names=[f"tenant/{row.tenant}" for row in rows],
+    )
+
+
+def orphans(rows: Sequence[OrphanRow], now: datetime) -> Listing:
+    """List what nobody owns."""
+    return Listing(
+        what="orphans",
+        columns=(
+            Column("ID"),
+            Column("KIND"),
+            Column("NAME"),
+            Column("PROJECT"),
+            Column("$/MONTH", right=True),
+            Column("AGE", right=True),
+            Column("DATA"),
+            Column("WHY"),
+        ),
+        rows=[
+            [
+                row.id,
+                row.kind,
+                row.name,
+                row.project or text.NOTHING,
+                text.money(row.usd_per_month),
+                text.NOTHING if row.created_at is None else text.age(row.created_at, now),
+                "yes" if row.bears_data else "no",
+                row.why,
+            ]
+            for row in rows
+        ],
+        documents=[views.orphan(row) for row in rows],
+        names=[f"orphan/{row.id}" for row in rows],
     )
 
 

@@ -8,7 +8,17 @@ from reconciler.cli import text
 from reconciler.core.kinds import Kind
 from reconciler.core.status import ComponentStatus, Condition, ConditionType, Phase, Reason, Status
 from reconciler.core.values import Json
-from reconciler.doors import ApiKey, AuditRow, BlueprintRow, CostRow, EventRow, QueueRow, Rejection, TenantRow
+from reconciler.doors import (
+    ApiKey,
+    AuditRow,
+    BlueprintRow,
+    CostRow,
+    EventRow,
+    OrphanRow,
+    QueueRow,
+    Rejection,
+    TenantRow,
+)
 from reconciler.manifest import Document, tenant_columns
 from reconciler.ports import Hold, Operation, OperationState
 
@@ -259,6 +269,17 @@ def queue(value: Fields) -> QueueRow:
         priority=whole(value.get("priority")),
         since=certainly(value.get("since")),
         eta=moment(value.get("eta")),
+    )
+
+
+def orphan(value: Fields) -> OrphanRow:
+    """Read an object that nobody owns."""
+    words = {name: word(value.get(name)) for name in ("id", "kind", "name", "project", "tenant", "why")}
+    return OrphanRow(
+        **words,
+        usd_per_month=money(value.get("usdPerMonth")),
+        created_at=moment(value.get("createdAt")),
+        bears_data=value.get("bearsData") is True,
     )
 
 

@@ -87,12 +87,13 @@ async def _main(run: Run) -> int:
     try:
         if not await _greet_render(run, wiring):
             return run.code
+        alive_at = await wiring.store.told_at()
         await _first_start(wiring)
         recovered = await recovery.release_dead(wiring)
         if recovered.pids and run.world is not None:
             run.out.say(f"recovered {recovered}")
         if run.options.role in ("all", "engine"):
-            worker = Worker(wiring.ports, owner_name())
+            worker = Worker(wiring.ports, owner_name(), alive_at=alive_at)
         serving = Serving(run.settings, wiring, worker, local=run.options.local)
         await serving.start(with_api=run.options.role in ("all", "api"))
         wiring.telemetry.log("started", role=run.options.role, owner=owner_name(), api=serving.url)

@@ -185,6 +185,7 @@ class Serving:
         return Sources(
             budgets=budgets,
             workers=workers,
+            orphans=self._wiring.registry.orphans,
             overdue=overdue,
             depth=depth,
             unknown_open=unknown,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from reconciler.core import schedule
 from reconciler.core.errors import NotFound, RenderError, StaleLease, Throttled
 from reconciler.core.passes import Kept
-from reconciler.engine import rollout
+from reconciler.engine import restored, rollout
 from reconciler.engine.options import Ports
 from reconciler.engine.reconcile import Reconciler
 from reconciler.engine.shares import Shares
@@ -32,8 +32,8 @@ class Worker:
     `swept` is set once the whole workspace was listed since this replica began, by it or by who has the duty.
     """
 
-    def __init__(self, ports: Ports, owner: str, *, seed: int | None = None) -> None:
-        """Keep the ports; `seed` makes the jitter repeatable."""
+    def __init__(self, ports: Ports, owner: str, *, seed: int | None = None, alive_at: datetime | None = None) -> None:
+        """Keep the ports; `seed` makes the jitter repeatable, `alive_at` (world) is when anybody last worked here."""
         self.ports = ports
         self.owner = owner
         self.progress_at = time.monotonic()
@@ -47,6 +47,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._shares = Shares()
+        self._alive_at = alive_at
 
     @property
     def active(self) -> int:
@@ -238,12 +239,19 @@ class Worker:
         if step is Step.MORE:
             return
         if not await self.sweeper.due():
+            await self._check_age()
             self.swept.set()
             self._begin_passes()
         elif step is Step.DONE:  # it was not believed, and the next one will say the same for a while
             await self._pause(max(DUTY_MIN_S, DISBELIEVED_S / max(1.0, self.ports.clock.speed())))
             return
         await self._pause(self._duty_s())
+
+    async def _check_age(self) -> None:
+        """Ask once, before anything is done, whether this database is older than what Render shows."""
+        if self._alive_at is not None:
+            await restored.check(self.ports, self._alive_at)
+            self._alive_at = None
 
     async def _sweep_on(self) -> Step:
         """Read pages to the end, or until this minute's share of reads is used, and then wait for the next."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from reconciler.core.actions import Action
+from reconciler.core.adoption.orphans import Orphan
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Bucket, Kind
 from reconciler.core.observed import Observed
@@ -110,6 +111,12 @@ class Store(Protocol):
 
     async def count_unasked(self, since: datetime) -> tuple[int, int]:
         """Count tenants that got a plan nobody asked for since a world time, and all tenants that are not purged."""
+
+    async def newcomers(self, since: datetime) -> Sequence[Orphan]:
+        """Answer what carries our marks, is nobody's, and was made since a world time by no create on our books."""
+
+    async def vanished(self) -> Sequence[str]:
+        """Name the tenants of whose stack nothing at all was found by the newest sweep."""
 
     async def read_token(self, now: datetime) -> Throttle | None:
         """Take one GET token from this process's block, or say when."""

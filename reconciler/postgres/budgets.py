@@ -86,6 +86,13 @@ class Budgets(Adapter):
                 raise StaleLease(f"{claim.tenant}: operation {operation} is not planned any more")
         return None
 
+    async def spend(self, bucket: Bucket, now: datetime) -> Throttle | None:
+        """Take one token of the key's for a call that is no tenant's and in no journal, or say when."""
+        began_s = time.monotonic()
+        async with self.transaction() as connection:
+            counter, moment = await self._lock(connection, bucket, "", now, began_s)
+            return counter.stop(moment, self.guard_band_s) or await self._count(connection, bucket, "", counter, 1)
+
     async def _lock(
         self, connection: Connection, bucket: Bucket, live_id: str, now: datetime, began_s: float
     ) -> tuple[Counter, datetime]:

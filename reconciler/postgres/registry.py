@@ -2,10 +2,13 @@
 
 from reconciler.postgres.registry_access import RegistryAccess
 from reconciler.postgres.registry_blueprints import RegistryBlueprints
+from reconciler.postgres.registry_orphans import RegistryOrphans
 from reconciler.postgres.registry_passes import RegistryPasses
 from reconciler.postgres.registry_tenants import RegistryTenants
 from reconciler.postgres.registry_views import RegistryViews
 
 
-class PostgresRegistry(RegistryTenants, RegistryBlueprints, RegistryAccess, RegistryViews, RegistryPasses):
+class PostgresRegistry(
+    RegistryTenants, RegistryBlueprints, RegistryAccess, RegistryViews, RegistryPasses, RegistryOrphans
+):
     """The records as doors use them. `PostgresRegistry(pool, reader, vault, clock, book)`, see `RegistryPart`."""

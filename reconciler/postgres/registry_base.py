@@ -57,6 +57,11 @@ class RegistryPart:
         what = {"action": action, "subject": subject, "detail": codec.storable(detail)}
         await connection.execute(SQL["audit"], who | what)
 
+    async def note_action(self, actor: Actor, action: str, subject: str, detail: str = "") -> None:
+        """Write a line of the audit log about something that changes no record."""
+        async with self.acting(actor) as connection:
+            await self.note(connection, actor, action, subject, detail)
+
     def now(self) -> datetime:
         """The world's time."""
         return self.clock.now().astimezone(UTC)

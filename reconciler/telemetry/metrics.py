@@ -14,7 +14,7 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from reconciler.core.actions import Verb
-from reconciler.core.kinds import BUCKET_LIMITS, SERVICES, SUSPENDABLE, Bucket, Kind
+from reconciler.core.kinds import BUCKET_LIMITS, GROUPING, SERVICES, SUSPENDABLE, Bucket, Kind
 from reconciler.core.status import Phase
 from reconciler.ports import Brake, WakeClass
 
@@ -39,6 +39,9 @@ WORLD_BUCKETS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 
 
 SWEPT = tuple(sorted(set(Kind) - (SERVICES - {Kind.WEB})))
 """Kinds that have a sweep of their own; services of all five kinds come with WEB."""
+
+ORPHANED = tuple(sorted(set(Kind) - GROUPING))
+"""Kinds of what can be left over; a project without an owner is nobody's business."""
 
 _DEPLOYED = SERVICES - {Kind.CRON}
 VERB_KINDS = {
@@ -196,6 +199,9 @@ class Metrics:
         self.cost_unknown = self._gauge(
             "reconciler_cost_unknown_resources", "Resources whose price the book does not know; never counted as zero."
         )
+        # What carries our marks at Render and belongs to no tenant; deleted only by a person.
+        self.orphans = self._gauge("reconciler_orphan_resources", "Live objects that nobody owns.", ("kind",))
+        self.orphan_cost = self._gauge("reconciler_orphan_hourly_cost", "US dollars an hour of what nobody owns.")
         self.brake = self._gauge("reconciler_brake", "The brake as a state set: 1 on the state it is in.", ("state",))
         self.tenant_series_truncated = self._gauge(
             "reconciler_tenant_series_truncated", "Tenants left out of the per-tenant series by --metrics-per-tenant."
@@ -239,6 +245,8 @@ class Metrics:
             self.budget_tokens.labels(bucket.value).set(BUCKET_LIMITS[bucket])
             self.budget_limit.labels(bucket.value, "doc").set(BUCKET_LIMITS[bucket])
             self.budget_wait.labels(bucket.value)
+        for kind in ORPHANED:
+            self.orphans.labels(kind.value)
         for kind in SWEPT:
             self.observation_age.labels(kind.value)
         states: tuple[tuple[Gauge | Counter, Iterable[str]], ...] = (

@@ -9,12 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.core.kinds import Bucket
+from reconciler.doors import OrphanRow
 from reconciler.ports import Brake, WakeClass
 from reconciler.telemetry.adapter import MeteredTelemetry
 from reconciler.telemetry.calm import Calm
-from reconciler.telemetry.metrics import CONTROLLER, Metrics
+from reconciler.telemetry.metrics import CONTROLLER, ORPHANED, Metrics
 from reconciler.telemetry.tenants import TenantSeries
 
+HOURS_PER_MONTH = 730
+"""Hours in the month that a monthly price means: 365 days x 24 / 12."""
 REFRESH_S = 5.0
 """Real seconds between readings; half of the shortest scrape interval in use, so that no scrape sees one twice."""
 
@@ -46,6 +49,7 @@ class Sources:
     observation_age: Callable[[], Awaitable[Mapping[str, float]]] | None = None
     brake: Callable[[], Awaitable[tuple[Brake, str]]] | None = None
     workers: Callable[[], Awaitable[tuple[int, int]]] | None = None
+    orphans: Callable[[], Awaitable[Sequence[OrphanRow]]] | None = None
 
 
 class Refresher:
@@ -117,6 +121,8 @@ def readers(metrics: Metrics, sources: Sources) -> dict[str, Callable[[], Awaita
         made["budgets"] = _budgets(sources.budgets, metrics)
     if sources.brake is not None:
         made["brake"] = _brake(sources.brake, metrics)
+    if sources.orphans is not None:
+        made["orphans"] = calmly(_orphans(sources.orphans, metrics))
     if sources.workers is not None:
         made["workers"] = _workers(sources.workers, metrics)
     return made
@@ -147,6 +153,17 @@ def _depth(read: Callable[[], Awaitable[Mapping[str, int]]], metrics: Metrics) -
         found = await read()
         for wake_class in WakeClass:  # a class that nobody is due in any more must fall to 0
             metrics.depth.labels(CONTROLLER, CONTROLLER, wake_class.value).set(found.get(wake_class.value, 0))
+
+    return reader
+
+
+def _orphans(read: Callable[[], Awaitable[Sequence[OrphanRow]]], metrics: Metrics) -> Callable[[], Awaitable[None]]:
+    async def reader() -> None:
+        rows = await read()
+        for kind in ORPHANED:
+            metrics.orphans.labels(kind.value).set(sum(row.kind == kind.value for row in rows))
+        known = (row.usd_per_month for row in rows if row.usd_per_month is not None)
+        metrics.orphan_cost.set(float(sum(known) / HOURS_PER_MONTH))
 
     return reader
 

@@ -108,6 +108,7 @@ def test_the_fixture_shows_events(client: httpx.Client):
         ("/v1/events", schemas.EventList),
         ("/v1/costs", schemas.CostList),
         ("/v1/queue", schemas.Queue),
+        ("/v1/orphans", schemas.OrphanList),
         ("/v1/brake", schemas.BrakeShape),
         ("/v1/rejections", schemas.RejectionList),
         ("/v1/audit", schemas.AuditList),

@@ -28,6 +28,7 @@ class Sort(StrEnum):
     KEYS = "keys"
     OPERATIONS = "operations"
     AUDIT = "audit"
+    ORPHANS = "orphans"
 
 
 ALIASES = {
@@ -38,6 +39,7 @@ ALIASES = {
     "event": Sort.EVENTS,
     "ev": Sort.EVENTS,
     "key": Sort.KEYS,
+    "orphan": Sort.ORPHANS,
     "operation": Sort.OPERATIONS,
     "op": Sort.OPERATIONS,
     "ops": Sort.OPERATIONS,
@@ -82,7 +84,7 @@ def get(
         list[str],
         typer.Argument(
             metavar="SORT [NAME]...",
-            help="tenants, blueprints, queue, events, keys, operations or audit; then names.",
+            help="tenants, blueprints, queue, events, keys, operations, orphans or audit; then names.",
             show_default=False,
         ),
     ],
@@ -153,6 +155,8 @@ async def _others(opened: Session, sort: Sort, names: Sequence[str], *, limit: i
         case Sort.EVENTS:
             tenant = names[0] if names else None
             return tables.events(await opened.registry.events(tenant, limit=limit), opened.now())
+        case Sort.ORPHANS:
+            return tables.orphans(await opened.registry.orphans(), opened.now())
         case Sort.KEYS:
             return tables.keys(await opened.registry.list_keys(), opened.now())
         case Sort.AUDIT:
