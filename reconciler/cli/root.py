@@ -22,7 +22,7 @@ ORDER = (
         "hold",
         "brake",
         "rollout",
-        "adopt",
+        "adopt", "recover",
         "orphans",
         "secret",
         "key",

@@ -1,4 +1,4 @@
-"""Deletes what nobody owns, on a person's command: each looked at again first, within the same limits as tenants' own."""
+"""Deletes what nobody owns, on a person's command: looked at again first, within the limits of tenants' own."""
 
 from collections.abc import AsyncIterator, Sequence
 
