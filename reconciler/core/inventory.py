@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
-from reconciler.core.kinds import Kind
+from reconciler.core.kinds import SERVICES, Kind
 from reconciler.core.observed import Deploy, Domain, Observed, Rule
+
+UNCHECKED = datetime(1970, 1, 1, tzinfo=UTC)
+"""`Known.checked_at` of an object that was taken over and not looked at closely yet.
+
+None would not do: what stands in an object of ours that was never looked at counts as put there by us, and what people
+put into an adopted one must stay.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +65,8 @@ class Owned:
     known: Known = Known()
     created_at: datetime | None = None
     since: datetime | None = None
+
+    @property
+    def unchecked(self) -> bool:
+        """Say whether it was taken over and what lists do not show of it is still to be read."""
+        return self.known.checked_at == UNCHECKED and (self.kind in SERVICES or self.kind is Kind.ENV_GROUP)

@@ -17,8 +17,8 @@ from reconciler.core.spec import DesiredState
 from reconciler.core.status import Event, Phase, Reason
 from reconciler.core.stops import Stops
 from reconciler.core.values import Sensitive
+from reconciler.engine import adopt, metering, refresh, report, settle
 from reconciler.engine import desired as wanted
-from reconciler.engine import metering, refresh, report, settle
 from reconciler.engine.act import Acted, Ending, act
 from reconciler.engine.options import Ports
 from reconciler.engine.trail import Trail
@@ -376,7 +376,7 @@ def run_facts(run: Pass) -> report.Facts:
 
 async def preview(ports: Ports, record: Record, name: str) -> tuple[Plan, wanted.Desired]:
     """Plan without any effect: what a pass would do for this record, as it stands or as it was edited."""
-    owned: Mapping[str, Owned] = record.owned
+    owned: Mapping[str, Owned] = await adopt.looked_at(ports, name, record.owned)
     compiled = wanted.compiled(record, owned)
     if compiled.stack is not None:
         for ref in compiled.stack.generate:

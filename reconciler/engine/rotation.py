@@ -26,7 +26,7 @@ class Due(Enum):
 
     NO = auto()
     NOW = auto()
-    """It was never looked at, a person asks, or somebody moved it."""
+    """It was never looked at since it is ours, a person asks, or somebody moved it."""
     TURN = auto()
     """Its turn has come; that can wait until the share of reads has room."""
 
@@ -36,7 +36,7 @@ def due(ports: Ports, tenant: str, row: Owned, *, asked: bool) -> Due:
     known = row.known
     if row.kind not in CALLS or row.absent_looks:
         return Due.NO
-    if asked or known.checked_at is None or _moved(row, known.checked_at):
+    if asked or known.checked_at is None or row.unchecked or _moved(row, known.checked_at):
         return Due.NOW
     return Due.TURN if _turn(ports, tenant, known.checked_at) <= ports.clock.now() else Due.NO
 

@@ -57,9 +57,9 @@ def live(fleet: str, simulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     before = len(render.truth()["writes"])
     ids = {"db": db, "app": app, "jobs": jobs, "environment": home, "base": simulator, "writes": "0"}
     yield ids
-    theirs = before + int(ids["writes"])
-    assert len(render.truth()["writes"]) == theirs, "adopting writes nothing to Render"
+    now = len(render.truth()["writes"])
     render.http.close()
+    assert now == before + int(ids["writes"]), "adopting writes nothing to Render"
 
 
 NEW = ("adopt", "gaia", "--blueprint", "crm", "--tier", "starter", "--set", "params.locale=de")
@@ -180,6 +180,68 @@ def test_over_http_it_says_that_it_needs_the_database(cli: Cli, monkeypatch):
     monkeypatch.setenv("RECONCILER_KEY", "k")
     ran = cli("adopt", "gaia", "--blueprint", "crm")
     assert ran.code == 2 and "on the database itself, not over HTTP" in ran.err
+
+
+# ---------------------------------------------------------------- recover, and what is left over
+
+
+def test_a_fleet_is_shown_then_taken_under_the_brake_and_what_needs_a_person_is_code_7(fleet, live, cli: Cli):
+    assert cli("apply", "gaia", *[word for one in ("blueprint=crm", "tier=starter", "params.locale=de")
+                                  for word in ("--set", one)]).code == 0  # fmt: skip
+    ran = quiet(cli("recover"))
+    assert ran.code == 7, ran.err
+    rows = {line.split()[0]: line for line in ran.lines}
+    assert "missing: project, environment, db, app, jobs" in rows["acme"]
+    assert rows["gaia"].split() == ["gaia", "running", "0", "5", "0", "2", "-"]
+    assert "3 tenants: 5 objects would be owned again ($24.50 a month), 0 were, 10 are missing" in ran.err
+    ran = cli("recover", "--yes")
+    assert ran.code == 6 and "reconciler brake observe" in ran.err and inventory(fleet) == set()
+    assert cli("suspend", "acme", "bolt").code == 0
+    assert cli("brake", "observe", "--why", "recovering").code == 0
+    ran = quiet(cli("recover", "--yes"))
+    assert ran.code == 0, (ran.out, ran.err)
+    assert "5 objects are owned again" in ran.err and "reconciler brake normal" in ran.err
+    assert inventory(fleet) > {live["db"], live["app"], live["jobs"]}
+    said = json.loads(quiet(cli("recover", "-o", "json")).out)
+    assert said["totals"] == {
+        "tenants": 3, "owned": 5, "found": 0, "missing": 0, "unsure": 0, "secrets": 0, "variablesRead": 0,
+        "usdPerMonth": "0", "unknownPrices": 0,
+    }  # fmt: skip
+    assert cli("recover", "-o", "name").lines == ["tenant/acme", "tenant/bolt", "tenant/gaia"]
+    assert json.loads(cli("plan", "gaia", "-o", "json").out)["actions"] == []
+
+
+def test_what_nobody_owns_is_listed_with_its_price_and_deleted_only_when_everything_says_so(fleet, live, cli: Cli):
+    assert cli(*NEW, "--yes").code == 0
+    render = Render(live["base"])
+    stray = render.service("background_worker", "try-out", live["environment"])
+    data = render.post("/key-value", name="scratch", plan="starter", environmentId=live["environment"])["id"]
+    render.http.close()
+    live["writes"] = "2"
+    ran = cli("adopt", "gaia")
+    assert ran.code == 0 and f"also in its project, and nobody's: worker try-out {stray} ($7.00 a month)" in ran.out
+    listed = {line.split()[0]: line for line in cli("get", "orphans").lines}
+    assert set(listed) == {"ID", stray, data} and "7.00" in listed[stray] and "10.00" in listed[data]
+    assert "lies in the project of gaia" in listed[stray]
+    assert json.loads(cli("get", "orphans", "-o", "json").out)["items"][0]["usdPerMonth"] == "10"
+    assert cli("get", "orphan", "-o", "name").lines == [f"orphan/{data}", f"orphan/{stray}"]
+    for words, code, said in (
+        (("orphans", "delete", live["app"], "--yes"), 4, "it is app of tenant gaia"),
+        (("orphans", "delete", stray), 6, "not done without a confirmation"),
+        (("orphans", "delete", stray, data, "--yes"), 6, "add --with-data"),
+    ):
+        ran = cli(*words)
+        assert ran.code == code and said in ran.err, ran.err
+    assert cli("brake", "observe", "--why", "x").code == 0
+    ran = cli("orphans", "delete", stray, "--yes")
+    assert ran.code == 6 and "the brake is on observe" in ran.err
+    assert cli("brake", "normal").code == 0
+    ran = cli("orphans", "delete", stray, data, "--with-data", "--yes")
+    assert ran.code == 0, ran.err
+    assert ran.lines[-2:] == [f"orphan/{stray} deleted", f"orphan/{data} deleted"]
+    live["writes"] = "4"
+    assert cli("get", "orphans").err.strip() == "no orphans"
+    assert len([line for line in cli("audit").lines if "delete orphan" in line]) == 2
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "adopt.md").read_text()

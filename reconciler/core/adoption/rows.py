@@ -1,8 +1,8 @@
 """Makes the inventory rows of objects that are taken over as they stand: nothing in them counts as written by us."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
-from reconciler.core.inventory import Known, Owned
+from reconciler.core.inventory import UNCHECKED, Known, Owned
 from reconciler.core.kinds import SERVICES, Kind
 from reconciler.core.observed import Observed
 from reconciler.core.plan.create import COMMIT_MARK
@@ -10,13 +10,6 @@ from reconciler.core.plan.lifecycle import STATE_MARK
 from reconciler.core.plan.outcome import state_of
 from reconciler.core.spec import DesiredState
 from reconciler.core.stack import Resource
-
-UNCHECKED = datetime(1970, 1, 1, tzinfo=UTC)
-"""When an object taken over was last looked at closely: so long ago that the next pass does it at once.
-
-Never is not the word: what stands in an object that was never looked at counts as ours (engine.refresh.learned), and
-what a person set in an adopted one must stay.
-"""
 
 
 def row_of(resource: Resource, observed: Observed, state: DesiredState, now: datetime) -> Owned:

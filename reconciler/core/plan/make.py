@@ -98,6 +98,10 @@ def _plan_existing(view: View, resource: Resource, findings: Findings) -> None:
         message = f"{what} was not found once; looked at again before anything is done"
         findings.waits.append(Wait(reason=WaitReason.CONFIRMATION, message=message, component=key))
         return
+    if owned.unchecked:
+        message = "a close look at what was taken over"
+        findings.waits.append(Wait(reason=WaitReason.DEPENDENCY, message=message, component=key))
+        return
     subject = Subject(view, resource, owned, owned.observed, findings)
     if owned.kind in SERVICES:
         plan_service(subject)
