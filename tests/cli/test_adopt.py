@@ -271,3 +271,11 @@ def test_the_page_about_stacks_without_documents_runs_as_written(fleet, live, cl
         assert ran.code == 0, (words, ran.err)
     assert inventory(fleet) > {live["db"], live["app"], live["jobs"]}
     assert cli(*commands(BLOCKS[1])[0][:1], "gaia").code == 0
+
+
+def test_the_page_about_a_lost_database_runs_as_written(fleet, live, specs, cli: Cli):
+    for words in commands(BLOCKS[3]):
+        ran = quiet(cli(*words))
+        assert ran.code == (7 if words[0] == "recover" else 0), (words, ran.err)  # acme and bolt have nothing at Render
+    listed, deleted = commands(BLOCKS[4])
+    assert cli(*listed).code == 0 and cli(*deleted).code == 4

@@ -7,14 +7,17 @@ import pytest
 from reconciler.core.adoption.match import Holder, Picture, Standing, match_stack
 from reconciler.core.adoption.rows import UNCHECKED, row_of
 from reconciler.core.adoption.secrets import places, read_back, taken_out
+from reconciler.core.compile import compile_stack
+from reconciler.core.errors import Invalid
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Kind
-from reconciler.core.observed import Observed
+from reconciler.core.observed import Deploy, Observed
+from reconciler.core.plan import make_plan
 from reconciler.core.plan.create import COMMIT_MARK
 from reconciler.core.plan.lifecycle import STATE_MARK
-from reconciler.core.spec import DesiredState, SecretSort, SecretSource, Source
+from reconciler.core.spec import DesiredState, SecretSort, SecretSource, Source, TenantSpec
 from reconciler.core.values import Live, SecretRef, Sensitive
-from tests.core.builders import GENERATED, NOW, REPO, blueprint, database, env_group, service, stack_of
+from tests.core.builders import GENERATED, NOW, REPO, blueprint, database, env_group, service, stack_of, view
 
 
 def seen(id, kind=Kind.WEB, name="", home=None, **fields):
@@ -218,10 +221,6 @@ def test_few_places_hold_all_secrets_and_those_who_disagree_are_named():
 
 def test_live_names_of_a_tenant_win_and_may_repeat_over_kinds_only():
     spec = blueprint(service("web"), service("api"), databases=[database("db")])
-    from reconciler.core.compile import compile_stack
-    from reconciler.core.errors import Invalid
-    from reconciler.core.spec import TenantSpec
-
     who = TenantSpec(name="acme", blueprint="crm", names={"web": "shop", "db": "shop"})
     stack = compile_stack(spec, 1, who)
     assert {key: one.name for key, one in stack.resources.items() if not key.startswith("@")} == {
@@ -239,3 +238,30 @@ def test_live_names_of_a_tenant_win_and_may_repeat_over_kinds_only():
 def test_a_blueprint_may_leave_out_the_tenants_own_variables():
     assert "TENANT_SLUG" in stack_of(service("web")).resources["web"].env
     assert stack_of(service("web"), tenant_variables=False).resources["web"].env == {}
+
+
+def test_what_was_taken_over_is_looked_at_before_anything_is_planned_for_it():
+    stack = stack_of(service("web", env={"MODE": "live"}), project=False)
+    row = row_of(stack.resources["web"], WEB, DesiredState.RUNNING, NOW)
+    plan = make_plan(view(stack, row))
+    assert plan.actions == () and [wait.message for wait in plan.waits] == ["a close look at what was taken over"]
+    looked = replace(row, known=replace(row.known, checked_at=NOW))
+    assert [action.verb for action in make_plan(view(stack, looked)).actions] != []
+
+
+def test_a_commit_that_render_shows_as_live_needs_no_deploy():
+    node = {"runtime": "node", "repo": REPO, "startCommand": "x", "buildCommand": "y"}
+    stack = stack_of(
+        service("web", **node), project=False, source=Source(repo=REPO, commit="4f2a9c1"), tenant_variables=False
+    )
+    live = replace(WEB, fields={**node, "autoDeployTrigger": "off"})
+    row = row_of(stack.resources["web"], live, DesiredState.RUNNING, NOW)
+
+    def planned(commit, status="live"):
+        deploy = Deploy(id="dep-1", status=status, commit=commit)
+        return make_plan(view(stack, replace(row, known=replace(row.known, checked_at=NOW, deploy=deploy))))
+
+    assert planned("4f2a9c1" + "0" * 33).actions == ()
+    assert planned("4f2a9c1" + "0" * 33).settled["web"].applied[COMMIT_MARK] == "4f2a9c1"
+    assert [action.reason for action in planned("b" * 40).actions] == ["a new commit"]
+    assert [action.reason for action in planned("4f2a9c1" + "0" * 33, "build_failed").actions] == ["a new commit"]
