@@ -116,6 +116,7 @@ async def test_a_fleet_is_owned_again_after_the_database_was_dropped_and_nothing
         assert again.totals.found == 0 and again.totals.reads == 0, "a second time finds nothing to do"
 
 
+@pytest.mark.long
 async def test_what_is_missing_doubled_elsewhere_or_left_over_is_told_and_not_taken(
     world: World, other_database_url: str, tmp_path: Path
 ) -> None:
@@ -204,6 +205,7 @@ async def snapshot_of(world: World, postgres_server: EmbeddedPostgres) -> str:
     return shared.url_of(postgres_server.url, name)
 
 
+@pytest.mark.long
 async def test_an_older_database_starts_in_observe_and_recover_fills_what_it_lacks(
     world: World, postgres_server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
