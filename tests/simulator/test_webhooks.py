@@ -98,6 +98,8 @@ def test_a_failed_delivery_is_tried_again_with_the_same_id(sim: Simulator, recei
     receiver.status = 500
     sim.service("web")
     receiver.wait(1)
+    # Only once the courier has the answer is the next attempt dated: the clock must not move before.
+    until(lambda: len(sim.ok("GET", f"/webhooks/{made['id']}/events")) == 1)
     receiver.status = 200
     sim.step(30)
     receiver.wait(2)
