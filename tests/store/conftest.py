@@ -27,8 +27,8 @@ async def replica(lab: Lab) -> Store:
 
 
 @pytest.fixture(params=["memory", "postgres"])
-async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
-    """A lab with an open store, whose world stands still at NOW, and one Blueprint."""
+async def opened(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Lab, Store]]:
+    """A lab with one Blueprint whose world stands still at NOW, and the store of its first replica."""
     found: Lab
     if request.param == "memory":
         found = MemoryLab()
@@ -36,16 +36,22 @@ async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
         url = request.getfixturevalue("contract_url")
         empty(url)
         found = PostgresLab(url)
-    await replica(found)
+    store = await replica(found)
     await found.put_blueprint()
-    yield found
+    yield found, store
     await found.close()
 
 
 @pytest.fixture
-async def store(lab: Lab) -> Store:
+def lab(opened: tuple[Lab, Store]) -> Lab:
+    """Everything around the store."""
+    return opened[0]
+
+
+@pytest.fixture
+def store(opened: tuple[Lab, Store]) -> Store:
     """The store of one replica."""
-    return await replica(lab)
+    return opened[1]
 
 
 @pytest.fixture
