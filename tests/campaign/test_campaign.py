@@ -11,6 +11,8 @@ from tests.campaign.loop import OWNER, Process, SeededLoop
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOUND = {
+    83: "the look-up of a lost deploy on a service that is gone ended every pass of its tenant",
+    105: "a late answer about a project that was deleted since brought back its inventory row",
     3088: "a create's success told twice brought back the inventory row of what had been deleted since",
     3094: "the deploy that a resume starts was taken for one whose request was lost",
     76: "a resume of what somebody had resumed already was waited for in vain",

@@ -26,10 +26,10 @@ from reconciler.ports import (
 )
 from reconciler.postgres.records import pinned_revision
 from tests.campaign.memory.database import Billed, Tenant
-from tests.campaign.memory.retention import Retention
+from tests.campaign.memory.orphans import Orphans
 
 
-class MemoryStore(Retention):
+class MemoryStore(Orphans):
     """ports.Store over a Database, for one replica."""
 
     async def load(self, tenant: str, now: datetime) -> Record:
