@@ -29,19 +29,20 @@ class Levels(Adapter):
         """Answer the level of every shared bucket in the window of a world time."""
         found: list[Level] = []
         async with self.session() as connection:
-            for bucket in SHARED:
-                place = {"workspace": self.workspace, "bucket": bucket, "live_id": ""}
-                row = await (await connection.execute(SQL["peek"], place)).fetchone()
-                seen = row["limit_seen"] if row is not None else None
-                limit = seen if seen is not None else BUCKET_LIMITS[bucket]
-                used = 0
-                if row is not None and row["window_start"] is not None:
-                    age_s = (now - row["window_start"]).total_seconds()
-                    used = row["used"] if 0 <= age_s < BUCKET_WINDOWS_S[bucket] else 0
-                if bucket is Bucket.CREATE:
-                    start = now.replace(minute=0, second=0, microsecond=0)
-                    key = {"workspace": self.workspace, "window_start": start}
-                    made = await (await connection.execute(SQL["count_creates"], key)).fetchone()
-                    used += made["used"] if made is not None else 0
-                found.append(Level(bucket, max(0, limit - used), limit, seen is not None))
+            rows = await (await connection.execute(SQL["levels"], {"workspace": self.workspace})).fetchall()
+            start = now.replace(minute=0, second=0, microsecond=0)
+            key = {"workspace": self.workspace, "window_start": start}
+            made = await (await connection.execute(SQL["count_creates"], key)).fetchone()
+        known = {row["bucket"]: row for row in rows}
+        for bucket in SHARED:
+            row = known.get(bucket.value)
+            seen = row["limit_seen"] if row is not None else None
+            limit = seen if seen is not None else BUCKET_LIMITS[bucket]
+            used = 0
+            if row is not None and row["window_start"] is not None:
+                age_s = (now - row["window_start"]).total_seconds()
+                used = row["used"] if 0 <= age_s < BUCKET_WINDOWS_S[bucket] else 0
+            if bucket is Bucket.CREATE and made is not None:
+                used += made["used"]
+            found.append(Level(bucket, max(0, limit - used), limit, seen is not None))
         return found

@@ -7,7 +7,7 @@ that repeating cannot break a rate limit. A write is sent once: whether to repea
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
@@ -25,6 +25,7 @@ from reconciler.render.transport import Answer, Query, Timeouts, Transport, Tran
 
 M = TypeVar("M", bound=BaseModel)
 PROBLEMS_SHOWN = 3
+UNREAD = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,8 @@ class Result:
     what: str
     answer: Answer
     limits: Limits | None
+    body: object = UNREAD
+    """The body as JSON, once it was read."""
 
     @property
     def request_id(self) -> str:
@@ -74,6 +77,8 @@ class Result:
 
     def json(self) -> object:
         """Read the body as JSON."""
+        if self.body is not UNREAD:
+            return self.body
         try:
             return json.loads(self.answer.body)
         except (ValueError, RecursionError) as error:
@@ -165,7 +170,7 @@ class Calls:
                 if self._hooks.read_gate is not None:
                     await self._hooks.read_gate()
                 result = await self._once("GET", where, query=query)
-                result.json()
+                result = replace(result, body=result.json())
         assert result is not None
         return result
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 MICROSECOND_DIGITS = 6
+MICROSECOND_TIME = len("2026-11-24T17:40:15.425716Z")
+"""A text that is no longer has no more digits than that."""
 T = TypeVar("T")
 
 
@@ -24,6 +26,8 @@ def parse_time(text: object) -> object:
     """Read RFC 3339 to microseconds, rounding a longer fraction half up as Render's own later reads do (1.6)."""
     if not isinstance(text, str) or not text:
         return None if text == "" else text
+    if len(text) <= MICROSECOND_TIME:
+        return text
     head, dot, tail = text.partition(".")
     if not dot:
         return text

@@ -73,7 +73,7 @@ spec:
   ready: {path: /up, within: 15m}
   params: {theme: {type: string, default: plain}}
   env: {app: {THEME: "${params.theme}"}}
-  tiers: {small: {}, big: {patch: {app: {plan: standard, numInstances: 2}}}}
+  tiers: {small: {}, big: {patch: {app: {numInstances: 2}}}}
 """
 MODEL = "t00000"
 ID = re.compile(r"(?:srv|dpg|red|evg|prj|evm|dep|dsk)-[0-9a-v]{20}")
@@ -97,7 +97,8 @@ def _digits(number: int) -> str:
 
 def _spellings(at_ns: int) -> tuple[str, str]:
     """Write an instant as the simulator keeps it, and as the database does."""
-    moment = datetime.fromtimestamp(at_ns // 1_000_000_000, UTC) + timedelta(microseconds=at_ns % 1_000_000_000 // 1000)
+    micro = (at_ns + 500) // 1000
+    moment = datetime.fromtimestamp(micro // 1_000_000, UTC) + timedelta(microseconds=micro % 1_000_000)
     return str(at_ns), moment.isoformat()
 
 
@@ -109,14 +110,20 @@ class Copier:
         self._places = {id: place for place, id in enumerate(sorted(set(ids)))}
         assert len(self._places) < 32, "five bits hold the place of an id in its stack"
         self._group_ns = group_ns
-        self._pattern = re.compile("|".join(map(re.escape, [*self._places, MODEL, *_spellings(group_ns)])))
+        words = list(map(re.escape, [*self._places, MODEL]))
+        self._plain = re.compile("|".join(words))
+        self._group = re.compile("|".join([*words, *map(re.escape, _spellings(group_ns))]))
 
-    def to(self, number: int) -> Callable[[str], str]:
-        """Answer what writes the copy of a text."""
+    def to(self, number: int) -> Callable[..., str]:
+        """Answer what writes the copy of a text; `group`: the text is the env group's, with its creation."""
         names = {id: id[:-COUNTER] + _digits(number * 32 + place) for id, place in self._places.items()}
         names[MODEL] = name_of(number)
         names |= zip(_spellings(self._group_ns), _spellings(self._group_ns + number * 1_000_000), strict=True)
-        return lambda text: self._pattern.sub(lambda found: names[found.group()], text)
+
+        def rewrite(text: str, *, group: bool = False) -> str:
+            return (self._group if group else self._plain).sub(lambda found: names[found.group()], text)
+
+        return rewrite
 
 
 # ---------------------------------------------------------------- simulator
@@ -135,7 +142,7 @@ def copy_workspace(state: Path, copies: range) -> Copier:
             for number in copies:
                 rewrite = copier.to(number)
                 for kind, id, body in rows:
-                    yield kind, rewrite(id), rewrite(body)
+                    yield kind, rewrite(id), rewrite(body, group=kind == "group")
 
         connection.executemany("INSERT INTO objects VALUES (?, ?, ?)", copied())
     return copier
@@ -211,6 +218,12 @@ def copy_rows(url: str, rows: Rows, copies: Copies) -> None:
         for table, texts in rows.tables.items():
             _copy_table(connection, table, texts, rows, copies)
         _copy_secrets(connection, rows, copies)
+        # As if everybody had been looked at closely a moment ago.
+        connection.execute(
+            "UPDATE reconciler.inventory SET known = jsonb_set(known, '{checked_at}', to_jsonb(%s::text)) "
+            "WHERE known ->> 'checked_at' IS NOT NULL",
+            [copies.wiring.clock.now().isoformat()],
+        )
         connection.execute("SELECT setval('reconciler.event_ids', (SELECT max(id) + 1 FROM reconciler.events))")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ANALYZE")
@@ -225,7 +238,7 @@ def _copy_table(
             rewrite = copies.copier.to(number)
             hashes = _rehashed(rows, rewrite, copies.wiring) if table == "inventory" else {}
             for text in texts:
-                written = rewrite(text)
+                written = rewrite(text, group='"kind": "env group"' in text)
                 for before, after in hashes.items():
                     written = written.replace(before, after)
                 copy.write_row([written])
@@ -243,7 +256,7 @@ def _copy_table(
     connection.execute("DROP TABLE copied")
 
 
-def _rehashed(rows: Rows, rewrite: Callable[[str], str], wiring: Wiring) -> Mapping[str, str]:
+def _rehashed(rows: Rows, rewrite: Callable[..., str], wiring: Wiring) -> Mapping[str, str]:
     return {before: wiring.vault.digest(rewrite(place), rewrite(text)) for before, place, text in rows.digests}
 
 

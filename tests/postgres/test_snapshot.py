@@ -129,3 +129,21 @@ async def test_a_sweep_reads_what_it_knows_and_locks_nothing(store: PostgresStor
         await connection.execute("SELECT * FROM reconciler.snapshot FOR UPDATE")
         again = observed("srv-1", seen_at=LATER + timedelta(seconds=1), plan="pro")
         assert await asyncio.wait_for(store.observe([again], LATER), 3.0) == []
+
+
+async def test_what_lists_leave_out_stays_as_a_look_at_the_object_showed_it(
+    store: PostgresStore, claim: Claim, database: Database
+) -> None:
+    """Else every deep check of a database would be a change, and the next sweep another one."""
+    looked = observed(
+        "dpg-1", kind=Kind.POSTGRES, seen_at=LATER, plan="pro_4gb", parameterOverrides={"work_mem": "8MB"}
+    )
+    await store.save_owned(
+        claim, [Owned(component="db", kind=Kind.POSTGRES, id="dpg-1", name="dpg-1", observed=looked)]
+    )
+    listed = observed("dpg-1", kind=Kind.POSTGRES, seen_at=LATER + timedelta(minutes=1), plan="pro_4gb")
+    assert await store.observe([listed], LATER) == []
+    moved = observed("dpg-1", kind=Kind.POSTGRES, seen_at=LATER + timedelta(minutes=2), plan="pro_8gb")
+    assert await store.observe([moved], LATER) == ["acme"]
+    kept = database.one("SELECT observed -> 'fields' AS fields FROM reconciler.snapshot WHERE id = 'dpg-1'")
+    assert kept["fields"] == {"plan": "pro_8gb", "parameterOverrides": {"work_mem": "8MB"}}

@@ -67,6 +67,9 @@ SET paused_until = excluded.paused_until, paused_message = excluded.paused_messa
 UPDATE reconciler.budget SET paused_until = NULL, paused_message = ''
 WHERE workspace = %(workspace)s AND bucket = %(bucket)s AND live_id = '' AND paused_until IS NOT NULL;
 
+-- name: levels
+SELECT bucket, window_start, used, limit_seen FROM reconciler.budget WHERE workspace = %(workspace)s AND live_id = '';
+
 -- name: take_deep
 -- A counter of its own beside the bucket of reads, which every call takes its token from as well.
 INSERT INTO reconciler.budget (workspace, bucket, window_start, window_end, used)

@@ -1,15 +1,19 @@
 -- name: write
 -- Unchanged rows are not even locked: they are filtered before the conflict clause sees them. An older look never
--- replaces a newer one. Answers the ids that changed.
+-- replaces a newer one. What lists leave out (parameter overrides) stays as a look at the object itself has shown it.
+-- Answers the ids that changed.
 WITH seen AS (
-  SELECT * FROM jsonb_to_recordset(%(seen)s::jsonb) AS s (id text, kind text, name text, observed jsonb, seen_at timestamptz)),
-changed AS (
-  SELECT seen.* FROM seen LEFT JOIN reconciler.snapshot old ON old.workspace = %(workspace)s AND old.id = seen.id
-  WHERE old.id IS NULL
-     OR (seen.seen_at >= old.seen_at AND (old.observed <> seen.observed OR old.gone OR old.absent_sweeps > 0))
-  ORDER BY seen.id)
+  SELECT s.id, s.kind, s.name, s.seen_at, old.id AS old_id, old.seen_at AS old_seen_at, old.observed AS old_observed,
+    old.gone OR old.absent_sweeps > 0 AS missed,
+    CASE WHEN s.observed #> '{fields,parameterOverrides}' IS NULL AND old.observed #> '{fields,parameterOverrides}' IS NOT NULL
+      THEN jsonb_set(s.observed, '{fields,parameterOverrides}', old.observed #> '{fields,parameterOverrides}')
+      ELSE s.observed END AS observed
+  FROM jsonb_to_recordset(%(seen)s::jsonb) AS s (id text, kind text, name text, observed jsonb, seen_at timestamptz)
+  LEFT JOIN reconciler.snapshot old ON old.workspace = %(workspace)s AND old.id = s.id)
 INSERT INTO reconciler.snapshot (workspace, id, kind, name, observed, seen_at)
-SELECT %(workspace)s, id, kind, name, observed, seen_at FROM changed
+SELECT %(workspace)s, id, kind, name, observed, seen_at FROM seen
+WHERE old_id IS NULL OR (seen_at >= old_seen_at AND (old_observed <> observed OR missed))
+ORDER BY id
 ON CONFLICT (workspace, id) DO UPDATE SET
   kind = excluded.kind, name = excluded.name, observed = excluded.observed, seen_at = excluded.seen_at,
   absent_sweeps = 0, gone = false
@@ -20,13 +24,17 @@ RETURNING id;
 -- Which of these would be written, and which had been missed: read without a lock, so that the tenants concerned can be
 -- locked first, and so that what is as it was costs no more than this.
 SELECT * FROM (
-  SELECT seen.id,
-    old.id IS NULL OR (seen.seen_at >= old.seen_at AND (old.observed <> seen.observed OR old.gone OR old.absent_sweeps > 0))
-      AS changed,
+  SELECT s.id,
+    old.id IS NULL OR (s.seen_at >= old.seen_at AND (
+      old.gone OR old.absent_sweeps > 0 OR old.observed <>
+        CASE WHEN s.observed #> '{fields,parameterOverrides}' IS NULL
+                  AND old.observed #> '{fields,parameterOverrides}' IS NOT NULL
+          THEN jsonb_set(s.observed, '{fields,parameterOverrides}', old.observed #> '{fields,parameterOverrides}')
+          ELSE s.observed END)) AS changed,
     EXISTS (SELECT FROM reconciler.inventory i
-            WHERE i.workspace = %(workspace)s AND i.id = seen.id AND i.absent_looks > 0) AS missed_before
-  FROM jsonb_to_recordset(%(seen)s::jsonb) AS seen (id text, observed jsonb, seen_at timestamptz)
-  LEFT JOIN reconciler.snapshot old ON old.workspace = %(workspace)s AND old.id = seen.id) AS looked
+            WHERE i.workspace = %(workspace)s AND i.id = s.id AND i.absent_looks > 0) AS missed_before
+  FROM jsonb_to_recordset(%(seen)s::jsonb) AS s (id text, observed jsonb, seen_at timestamptz)
+  LEFT JOIN reconciler.snapshot old ON old.workspace = %(workspace)s AND old.id = s.id) AS looked
 WHERE changed OR missed_before;
 
 -- name: missing
