@@ -9,7 +9,7 @@ from reconciler.core import diff, resolve
 from reconciler.core.errors import Gone, RenderError, Unavailable, shown
 from reconciler.core.health import FINE
 from reconciler.core.inventory import Known, Owned
-from reconciler.core.kinds import DATASTORES, SERVICES, Kind
+from reconciler.core.kinds import DATASTORES, SERVICES, SUSPENDABLE, Kind
 from reconciler.core.observed import DeployState, Detail, Part
 from reconciler.core.plan.outcome import dated
 from reconciler.core.plan.view import LOOKS_TO_BE_GONE
@@ -48,8 +48,8 @@ async def refresh(
 ) -> Refreshed:
     """Look closer at what needs it, and keep what was seen. Errors of single looks end the pass (they are retried).
 
-    `deep`: a person asked, so look at everything by itself. `alarmed`: something is said to have happened, so ask
-    whether a server failed.
+    `deep`: a person asked, so look at everything by itself. `alarmed`: something is said to have happened, so look at
+    what has events by itself, and ask whether a server failed.
     """
     result = Refreshed(owned=dict(record.owned))
     unsure = set(stale)
@@ -76,7 +76,8 @@ async def _refresh_one(
     ports: Ports, claim: Claim, result: Refreshed, row: Owned, *, unsure: bool, deep: bool, alarmed: bool
 ) -> None:
     """Look closer at one object, as far as there is a reason to."""
-    if row.absent_looks or unsure or deep or _unsettled(row):
+    told = alarmed and row.kind in SUSPENDABLE  # only services and datastores have events
+    if row.absent_looks or unsure or deep or told or _unsettled(row):
         await _look(ports, result, row)
     row = result.owned[row.component]
     if row.absent_looks:
