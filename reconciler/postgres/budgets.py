@@ -24,6 +24,8 @@ JOURNAL = queries.load("journal")
 READ_BLOCK = 20
 READ_BLOCK_S = 3.0
 """GET tokens are taken in blocks, for real seconds: what a process does not use in time is lost to the window."""
+UNSEEN = timedelta(seconds=5)
+"""World time until a stack that gave way to tenants not looked at yet asks again."""
 Row = dict[str, Any]
 
 
@@ -98,8 +100,10 @@ class Budgets(Adapter):
     ) -> tuple[Counter, datetime]:
         """Lock the bucket's row; answer it for the window of this very moment: waiting for the lock took time."""
         key = self._place(bucket, live_id)
-        await connection.execute(SQL["ensure"], key)
         row = await (await connection.execute(SQL["lock"], key)).fetchone()
+        if row is None:  # the first call of its bucket
+            await connection.execute(SQL["ensure"], key)
+            row = await (await connection.execute(SQL["lock"], key)).fetchone()
         assert row is not None
         moment = now + timedelta(seconds=(time.monotonic() - began_s) * self.speed)
         return _counter(bucket, row, windows.window_of(bucket, moment)), moment
@@ -137,6 +141,8 @@ class Budgets(Adapter):
             )
         ).fetchone()
         assert mine is not None
+        if not mine["started"] and await self._somebody_unseen(connection, mine):
+            return Throttle(until=moment + UNSEEN, used=used, limit=counter.limit)
         ahead = await (await connection.execute(SQL["ahead"], mine | {"tenant": tenant})).fetchone()
         assert ahead is not None
         remaining = counter.limit - used
@@ -156,6 +162,13 @@ class Budgets(Adapter):
             used=used,
             limit=counter.limit,
         )
+
+    async def _somebody_unseen(self, connection: Connection, mine: Row) -> bool:
+        """Say whether a more important tenant has only just come: stacks are not begun before it was looked at."""
+        row = await (await connection.execute(SQL["unseen"], mine)).fetchone()
+        assert row is not None
+        waits: bool = row["waits"]
+        return waits
 
     async def _creates(self, connection: Connection, window: Window) -> int:
         key: Row = {"workspace": self.workspace, "window_start": window.start}

@@ -45,6 +45,13 @@ WHERE d.tenant <> %(tenant)s AND q.failures = 0
   AND (NOT d.started, -d.priority, d.since, d.tenant)
       < (NOT %(started)s::boolean, -%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text);
 
+-- name: unseen
+-- Whether somebody more important has not had its first pass yet, and so could not say what it wants.
+SELECT EXISTS (
+  SELECT FROM reconciler.tenant_queue q JOIN reconciler.tenants t ON t.name = q.tenant
+  WHERE q.handled_seq = 0 AND t.priority > %(priority)s::int AND t.state = 'running' AND t.purged_at IS NULL
+    AND NOT EXISTS (SELECT FROM reconciler.create_demand d WHERE d.tenant = q.tenant)) AS waits;
+
 -- name: meet_demand
 -- With its first create a stack counts as started: what it still needs is kept for it from then on.
 UPDATE reconciler.create_demand SET
