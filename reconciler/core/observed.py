@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from reconciler.core.kinds import Kind
 from reconciler.core.values import Json, Sensitive
@@ -149,6 +150,7 @@ KEY_VALUE_PLAN_ALIASES = {
 """Plan ids since 28 Aug 2026 -> older names (Render API 8.1)."""
 
 
+@lru_cache(maxsize=4096)
 def canonical_plan(kind: Kind, plan: str) -> str:
     """Fold spelling (`pro plus`, `basic-256mb`, `1c-2g`) into the name answers used to carry."""
     aliases = {Kind.POSTGRES: POSTGRES_PLAN_ALIASES, Kind.KEY_VALUE: KEY_VALUE_PLAN_ALIASES}.get(kind, PLAN_ALIASES)

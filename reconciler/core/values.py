@@ -1,6 +1,5 @@
 """Says how values that are not known yet, or must never be shown, are written down and resolved; pure."""
 
-import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,4 +90,4 @@ def holes(value: Value) -> tuple[Live | SecretRef, ...]:
 
 def digest(key: bytes, context: str, text: str) -> str:
     """Keyed hash (HMAC-SHA256, 32 hex digits) of a text in its context: equal only for equal key, place and text."""
-    return hmac.new(key, f"{context}\0{text}".encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(key, f"{context}\0{text}".encode(), "sha256").hex()[:32]

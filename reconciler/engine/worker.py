@@ -45,6 +45,8 @@ class Worker:
         self._passes: dict[str, asyncio.Task[None]] = {}
         self._unreturned: dict[str, tuple[Claim, datetime, str, Kept | None]] = {}
         self._wake = asyncio.Event()
+        self._full = False
+        self._woken_again: set[str] = set()
         self._stopping = asyncio.Event()
         self._shares = Shares()
         self._alive_at = alive_at
@@ -133,6 +135,7 @@ class Worker:
         """Claim for every free place, by shares."""
         lease_s, now = self.ports.options.lease_s, self.ports.clock.now()
         claims = await self.ports.store.claim(self._shares.turns(), free, self.owner, lease_s, now)
+        self._full = len(claims) >= free
         self._shares.taken([claim.wake_class for claim in claims], all_of_them=len(claims) < free)
         for claim in claims:
             self._start(claim)
@@ -144,8 +147,11 @@ class Worker:
         task.add_done_callback(lambda _: self._ended(claim.tenant))
 
     def _ended(self, tenant: str) -> None:
+        """Make room; ask the queue again only if somebody may be waiting for it: the poll finds the rest."""
         self._passes.pop(tenant, None)
-        self._wake.set()
+        if self._full or tenant in self._woken_again:
+            self._woken_again.discard(tenant)
+            self._wake.set()
 
     async def _pass(self, claim: Claim) -> None:
         """Run one pass; whatever happens, say how it ended and give the tenant back."""
@@ -201,7 +207,9 @@ class Worker:
             del self._unreturned[tenant]
 
     async def _listen(self) -> None:
-        async for _ in self.ports.store.wakes():
+        async for tenant in self.ports.store.wakes():
+            if tenant in self._passes:  # not claimable before its pass has ended
+                self._woken_again.add(tenant)
             self._wake.set()
             if self._stopping.is_set():
                 return

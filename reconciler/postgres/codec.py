@@ -92,12 +92,15 @@ def _same(value: Any) -> Any:  # noqa: ANN401 - JSON as it is
 def _dataclass_decoder(kind: Any) -> Decoder:  # noqa: ANN401 - any dataclass
     # The types of fields are resolved at the first value, so that a dataclass may name itself.
     hints: dict[str, Any] = {}
+    plain: set[str] = set()
 
     def read(value: Any) -> Any:  # noqa: ANN401 - one dataclass or another
         if not hints:
             found = typing.get_type_hints(kind)
             hints.update({f.name: _decoder(found[f.name]) for f in dataclasses.fields(kind)})
-        return kind(**{name: hints[name](item) for name, item in value.items() if name in hints})
+            plain.update(name for name, decoder in hints.items() if decoder is _same)
+        given = {name: item if name in plain else hints[name](item) for name, item in value.items() if name in hints}
+        return kind(**given)
 
     return read
 
@@ -107,7 +110,7 @@ def _union_decoder(kind: Any) -> Decoder:  # noqa: ANN401 - any union
     if len(options) != 1:
         return _choice_decoder([option for option in options if dataclasses.is_dataclass(option)])
     inner = _decoder(options[0])
-    return lambda value: None if value is None else inner(value)
+    return _same if inner is _same else lambda value: None if value is None else inner(value)
 
 
 def _choice_decoder(options: list[Any]) -> Decoder:
@@ -125,12 +128,16 @@ def _choice_decoder(options: list[Any]) -> Decoder:
 def _container_decoder(origin: Any, arguments: tuple[Any, ...]) -> Decoder:  # noqa: ANN401 - any generic
     if isinstance(origin, type) and issubclass(origin, Mapping):
         to_key, to_item = _decoder(arguments[0]), _decoder(arguments[1])
+        if to_key is _same and to_item is _same:
+            return _same
         return lambda value: {to_key(key): to_item(item) for key, item in value.items()}
     if origin is tuple and arguments[-1] is not Ellipsis:
         readers = [_decoder(argument) for argument in arguments]
         return lambda value: tuple(reader(one) for reader, one in zip(readers, value, strict=True))
     item = _decoder(arguments[0])
     if origin in (tuple, frozenset, list):
+        if item is _same:
+            return _same if origin is list else typing.cast(Decoder, origin)
         return lambda value: origin(item(one) for one in value)
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return lambda value: tuple(item(one) for one in value)

@@ -36,10 +36,10 @@ class Journal(Budgets, Snapshot):
             **{"environment_id": environment_id if isinstance(environment_id, str) else "", "epoch": claim.epoch},
             **{"request_hash": request_hash, "bucket": action.bucket, "summary": summary_of(action)},
         }
-        async with self.transaction() as connection:
-            await claims.hold_epoch(connection, claim)
-            await connection.execute(SQL["drop_planned"], values)
+        async with self.session() as connection:
             row = await (await connection.execute(SQL["open"], values)).fetchone()
+            if row is None:
+                await claims.hold_epoch(connection, claim)
         if row is None:
             raise StaleLease(f"{claim.tenant}: an effect on {action.component} is under way, settle it first")
         identity: int = row["id"]

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SHARE = 0.005
-"""Of one core at most, about: ten thousand tenants' figures are then read every half minute, a few at every round."""
+SHARE = 0.002
+"""Of one core at most, about: ten thousand tenants' figures are then read every minute, a few at every round."""
 
 
 class Calm:
