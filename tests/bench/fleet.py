@@ -343,7 +343,8 @@ async def open_fleet(
     """Make a fleet; with a `speed` the simulator's clock runs, else it is frozen."""
     state, key_file = tmp / "render.db", tmp / "encryption.key"
     vault.make_key_file(key_file)
-    frozen = Sim(tmp / "simulator.log", "--frozen", "--state", str(state))
+    born = (datetime.now(UTC) - timedelta(hours=SETTLED_H + 2)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    frozen = Sim(tmp / "simulator.log", "--frozen", "--state", str(state), "--start", born)
     settings = _settings(database_url, key_file, frozen, changes)
     await _raise_model(settings, frozen)
     frozen.stop()
@@ -351,6 +352,7 @@ async def open_fleet(
     copier = copy_workspace(state, copies)
     pace = ("--frozen",) if speed is None else ("--speed", str(speed))
     sim = Sim(tmp / "simulator.log", *pace, "--state", str(state), port=frozen.port)
+    sim.call("POST", "/clock", {"now": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")})
     fleet = Fleet(sim, settings, _environment(settings, key_file), tenants, tmp)
     try:
         async with fleet.wired() as wiring:

@@ -20,6 +20,7 @@ import psutil
 import psycopg
 import pytest
 
+from reconciler.core.errors import Throttled
 from reconciler.core.kinds import Kind
 from reconciler.postgres import migrate
 from reconciler.postgres.embedded import EmbeddedPostgres
@@ -222,14 +223,20 @@ def picture_at(fleet: Fleet) -> datetime:
 
 
 async def sweep(fleet: Fleet) -> float:
-    """Answer the CPU seconds of a full sweep, done in this process by the code of the daemon: it begins warm."""
+    """Answer the CPU seconds of a full sweep, done in this process; the first one warms up."""
     async with fleet.wired() as wiring:
-        worker, me = worker_of(wiring), psutil.Process()
-        await worker.sweeper.sweep()
-        spent = cpu_s(me)
-        await worker.sweeper.sweep()
-        spent = cpu_s(me) - spent
-        await wiring.store.release_all(worker.owner)
+        sweeper, me, spent = worker_of(wiring).sweeper, psutil.Process(), 0.0
+        for _ in range(2):
+            spent = cpu_s(me)
+            sweeper.begin()
+            while sweeper.under_way:
+                try:
+                    await sweeper.step()
+                except Throttled:  # what a minute allows is used: let it be over
+                    fleet.sim.call("POST", "/clock", {"step_s": 60})
+                    await wiring.clock.refresh()
+            spent = cpu_s(me) - spent
+        await wiring.store.release_all("bench:0:0")
     return spent
 
 
