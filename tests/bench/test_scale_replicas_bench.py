@@ -13,6 +13,8 @@ from tests.bench.conftest import Bench, Cell
 from tests.bench.fleet import KEY, Fleet, name_of, open_fleet
 from tests.bench.test_scale_bench import left, load, now_of, one, verdict
 from tests.daemon.harness import Process, free_port, until
+from tests.engine.test_onboarding import AN_HOUR
+from tests.engine.test_schedule_of_creates import onboard
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 
@@ -86,6 +88,25 @@ def killed(fleet: Fleet, replicas: list[Replica]) -> tuple[Cell, ...]:
     until(lambda: not left(fleet), 300.0)
     words = f"a killed one's tenants were taken up after {taken_s:.1f} s; its leases last {LEASE_S:g} s"
     return (words, TENANTS / (time.monotonic() - began), None, None, verdict(taken_s <= LEASE_S + 2.0))
+
+
+async def test_scale_onboarding(database_url: str, tmp_path: Path, bench: Bench) -> None:
+    """What 40 tenants of five creates each, signed up at once, make of Render's 20 creates an hour; virtual time."""
+    began = time.monotonic()
+    found = await onboard(database_url, tmp_path, 40, 4)
+    shares = found.share_of_schedule()
+    used = sum(found.full_hours) / (len(found.full_hours) * AN_HOUR)
+    bench.table(
+        f"onboarding of {found.tenants} tenants of five creates, in {time.monotonic() - began:.0f} real seconds",
+        ("what", "figure", "target", "verdict"),
+        [
+            ("least creates in a full hour", min(found.full_hours), 0.98 * AN_HOUR, verdict(used >= 0.98)),
+            ("answers 429", found.throttled, 0, verdict(found.throttled == 0)),
+            ("k-th tenant Ready, latest, as a share of the schedule", max(shares), 1.05, verdict(max(shares) <= 1.05)),
+            ("urgent tenants among the first begun", len(found.first_begun() & found.urgent), len(found.urgent), ""),
+        ],
+    )
+    assert found.throttled == 0
 
 
 async def test_scale_webhook(database_url: str, tmp_path: Path, bench: Bench) -> None:

@@ -17,7 +17,7 @@ from reconciler.core.kinds import Kind
 from reconciler.core.plan import lifecycle, make_plan, view
 from reconciler.core.plan import service as planned_service
 from reconciler.core.spec import DesiredState, DriftPolicy
-from reconciler.engine import act, desired, metering, reconcile, refresh, report, settle
+from reconciler.engine import act, desired, metering, reconcile, refresh, report, rotation, settle
 from reconciler.engine.snapshot import Sweeper
 from reconciler.ports import Claim, OperationState, Settlement, Verdict
 from tests.campaign import fleet
@@ -196,7 +196,7 @@ MUTANTS: Mapping[str, Mutant] = {
         lambda seen: replace(seen, state=DesiredState.RUNNING) if seen.state is DesiredState.SUSPENDED else seen
     ),
     "the workspace is swept once and never again": _patched((Sweeper, "due", _due_once)),
-    "what lists do not show is never checked": _patched((refresh, "_due", lambda *_, **__: False)),
+    "what lists do not show is never checked": _patched((rotation, "due", lambda *_, **__: rotation.Due.NO)),
     "failures are repeated without a pause": _patched((schedule, "backoff", lambda *_: schedule.timedelta(0)),
                                                       (schedule, "poll", lambda *_: schedule.timedelta(0))),
     "what was created is not written down": _patched((MemoryStore, "settle_operation", _success_without_inventory)),

@@ -58,8 +58,13 @@ class Run:
     scenario: Scenario
 
 
-def prepare(seed: int, loop: SeededLoop, strike: Strike | None = None, replicas: int = 0) -> Run:
-    """Build everything a run needs; `strike` and `replicas` replace what the seed would draw."""
+def prepare(
+    seed: int, loop: SeededLoop, strike: Strike | None = None, replicas: int = 0, *, scripted: bool = False
+) -> Run:
+    """Build everything a run needs; `strike` and `replicas` replace what the seed would draw.
+
+    A script that is written down counts on Render's real limits.
+    """
     random = Random(f"campaign:{seed}")  # noqa: S311 - schedules, not secrets
     chance.seed(seed)
     cloud = Cloud(loop, Random(random.random()))  # noqa: S311
@@ -70,7 +75,7 @@ def prepare(seed: int, loop: SeededLoop, strike: Strike | None = None, replicas:
     fleet.database.finished = oracles.finished
     for spec in BLUEPRINTS.values():
         fleet.database.put_blueprint(spec)
-    if random.random() < TIGHT:
+    if random.random() < TIGHT and not scripted:
         _tighten(cloud, fleet.database)
     scenario = Scenario(Random(random.random()), cloud, fleet.database, oracles)  # noqa: S311
     return Run(seed, loop, random, cloud, fleet, oracles, scenario)
@@ -161,7 +166,7 @@ def run_seed(
     asyncio.set_event_loop(loop)
     outcome = Outcome(seed, [])
     try:
-        run = prepare(seed, loop, strike, replicas)
+        run = prepare(seed, loop, strike, replicas, scripted=script is not _drawn)
         if prepared is not None:
             prepared(run)
         try:

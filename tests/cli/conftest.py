@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -55,6 +56,11 @@ spec:
     starter: {}
     pro: {patch: {app: {plan: standard}}}
 """
+
+
+def pause(monkeypatch: pytest.MonkeyPatch, module: str, sleep: Callable[[float], Awaitable[None]]) -> None:
+    """Replace the sleep of one module; asyncio's own would be everybody's, servers in other threads included."""
+    monkeypatch.setattr(f"{module}.asyncio", SimpleNamespace(sleep=sleep))
 
 
 def tenant_yaml(name: str, extra: str = "", tier: str = "starter") -> str:

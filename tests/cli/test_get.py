@@ -10,7 +10,7 @@ import yaml
 from reconciler.cli.verbs import cost as cost_verb
 from reconciler.core.status import ComponentStatus, ConditionType, Event, Phase, Reason
 from reconciler.ports import Interval
-from tests.cli.conftest import NOW, Cli, condition, execute, meter, tell
+from tests.cli.conftest import NOW, Cli, condition, execute, meter, pause, tell
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\n\u202e'; DROP TABLE x; -- <script>"
 READY = (
@@ -213,7 +213,7 @@ def test_watched_events_come_once_each(ready, cli: Cli, monkeypatch, arguments):
         if next(looks) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("reconciler.cli.verbs.event.asyncio.sleep", sleep)
+    pause(monkeypatch, "reconciler.cli.verbs.event", sleep)
     ran = cli(*arguments)
     assert ran.code == 130
     assert len(ran.lines) == 2 and "db-acme created" in ran.lines[0]
@@ -229,7 +229,7 @@ def test_watched_tenants_are_printed_when_they_change(ready, cli: Cli, monkeypat
             case 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr("reconciler.cli.verbs.get.asyncio.sleep", sleep)
+    pause(monkeypatch, "reconciler.cli.verbs.get", sleep)
     ran = cli("get", "tenants", "--watch")
     assert ran.code == 130
     assert [line.split()[0] for line in ran.lines] == ["TENANT", "acme", "bolt", "acme"]

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from reconciler.core.status import ComponentStatus, Event, Phase, Reason
-from tests.cli.conftest import NOW, Cli, execute, tell
+from tests.cli.conftest import NOW, Cli, execute, pause, tell
 
 
 def state_of(url, name):
@@ -112,7 +112,7 @@ def test_wait_says_on_the_way_where_everybody_stands(fleet, cli: Cli, monkeypatc
                 )
 
     tell(fleet, "acme", phase=Phase.PROVISIONING, why="waits for postgres db", up=0, total=2)
-    monkeypatch.setattr("reconciler.cli.waiting.asyncio.sleep", sleep)
+    pause(monkeypatch, "reconciler.cli.waiting", sleep)
     ran = cli("wait", "acme")
     assert ran.code == 0, ran.err
     assert ran.err == "acme  Provisioning  0/2  waits for postgres db\n"
@@ -199,6 +199,6 @@ def test_reconcile_asks_for_a_pass_and_can_wait_for_it(fleet, cli: Cli, monkeypa
         )
 
     make_ready(fleet, why="it answers")
-    monkeypatch.setattr("reconciler.cli.verbs.guard.asyncio.sleep", sleep)
+    pause(monkeypatch, "reconciler.cli.verbs.guard", sleep)
     ran = cli("reconcile", "acme", "--wait")
     assert ran.code == 0 and ran.lines[-1] == "acme  looked at: it answers" and asked == [1]

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,7 +111,7 @@ def shells(tmp_path: Path) -> Iterator[Shells]:
     binaries = tmp_path / "bin"
     binaries.mkdir()
     (binaries / "reconciler").write_text(
-        f'#!/bin/sh\nexec "{shutil.which("python")}" -c "from reconciler.cli import main; main()" "$@"\n'
+        f'#!/bin/sh\nexec "{sys.executable}" -c "from reconciler.cli import main; main()" "$@"\n'
     )
     (binaries / "reconciler").chmod(0o755)
     made = Shells(tmp_path, {port: str(free_port()) for port in (*PORTS, "8000")})

@@ -1,6 +1,6 @@
 -- name: open
--- Under our epoch, and in the place of what was planned there and never sent. No row: the epoch is over, or an effect of
--- the component is under way.
+-- Under our epoch, and in the place of what was planned there and never sent, with an id of its own: whoever planned that
+-- can no longer send it. No row: the epoch is over, or an effect of the component is under way.
 WITH held AS (
   SELECT tenant FROM reconciler.tenant_queue
   WHERE tenant = %(tenant)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL FOR SHARE)
@@ -11,7 +11,7 @@ SELECT %(workspace)s, t.name, %(component)s, %(verb)s, %(kind)s, %(name)s, %(liv
   %(request_hash)s, %(summary)s, 'planned', %(bucket)s, %(epoch)s, t.generation, %(now)s
 FROM reconciler.tenants t JOIN held ON held.tenant = t.name
 ON CONFLICT (tenant, component) WHERE state IN ('planned', 'sent', 'unknown') DO UPDATE SET
-  workspace = excluded.workspace, verb = excluded.verb, kind = excluded.kind, name = excluded.name,
+  id = DEFAULT, workspace = excluded.workspace, verb = excluded.verb, kind = excluded.kind, name = excluded.name,
   live_id = excluded.live_id, environment_id = excluded.environment_id, request_hash = excluded.request_hash,
   summary = excluded.summary, bucket = excluded.bucket, epoch = excluded.epoch, generation = excluded.generation,
   planned_at = excluded.planned_at
