@@ -30,6 +30,8 @@ from reconciler.telemetry.metrics import Metrics
 
 CLOCK_WITHIN_S = 5.0
 """Real seconds for the simulator's clock to answer; the daemon asks again, with a word about it."""
+GUARD_BAND_S = 20.0
+"""At most so many world seconds of a minute are given away at each edge."""
 LATENCY_ALLOWED_S = 0.2
 """Real seconds a request may be on its way before it reaches a window that it was not counted for."""
 
@@ -180,6 +182,14 @@ class Learner:
                 self._telemetry.problem("limits_not_kept", bucket=str(bucket), error=type(error).__name__)
 
 
+def _guard_band(settings: Settings, clock: RenderClock | SimulatedClock) -> float:
+    """World seconds to keep from the edges of windows; a frozen clock would never leave an edge, and needs none."""
+    if clock.frozen():
+        return 0.0
+    speed = clock.speed()
+    return min(settings.guard_band_s + (LATENCY_ALLOWED_S * speed if speed > 1 else 0.0), GUARD_BAND_S)
+
+
 async def wire(settings: Settings, *, application_name: str = "reconciler") -> Wiring:
     """Open everything. Errors say which setting is wrong or what cannot be reached."""
     simulator = simulator_of(settings)
@@ -217,10 +227,8 @@ async def wire(settings: Settings, *, application_name: str = "reconciler") -> W
         protected_ids=frozenset({os.environ.get("RENDER_SERVICE_ID", "")}),
     )
     reader = Reader()
-    speed = clock.speed()
-    band = settings.guard_band_s + (LATENCY_ALLOWED_S * speed if speed > 1 else 0.0)
     store = PostgresStore(
-        pool, reader=reader, vault=vault, workspace=settings.render_owner_id, guard_band_s=min(band, 20.0),
+        pool, reader=reader, vault=vault, workspace=settings.render_owner_id, guard_band_s=_guard_band(settings, clock),
         passes_max=settings.passes_kept, passes_s=settings.passes_kept_s,
     )  # fmt: skip
     gate.store = store

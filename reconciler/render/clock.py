@@ -51,6 +51,10 @@ class RenderClock:
         """A world second is a real one."""
         return 1.0
 
+    def frozen(self) -> bool:
+        """Real time never stands still."""
+        return False
+
     async def sleep(self, world_s: float) -> None:
         """Wait."""
         await asyncio.sleep(max(0.0, world_s))
@@ -114,6 +118,10 @@ class SimulatedClock:
     def speed(self) -> float:
         """World seconds in a real one; a frozen clock keeps the speed it will have."""
         return self._speed
+
+    def frozen(self) -> bool:
+        """Say whether world time stood still when it was last read: it moves only when somebody steps it."""
+        return not self._running
 
     async def sleep(self, world_s: float) -> None:
         """Wait that many world seconds; wakes at each reading, so steps of a frozen clock are noticed."""

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from reconciler import daemon
@@ -67,6 +68,12 @@ def planning(fleet, simulator, monkeypatch):
     monkeypatch.setenv("RENDER_API_URL", f"{simulator}/v1")
     monkeypatch.setenv("RENDER_API_KEY", "k")
     return fleet
+
+
+def test_a_plan_can_be_made_in_the_last_second_of_a_frozen_minute(planning, simulator, cli: Cli):
+    now = httpx.get(f"{simulator}/_sim/clock").json()["epoch_s"]
+    httpx.post(f"{simulator}/_sim/clock", json={"step_s": 59.5 - now % 60 + 60}).raise_for_status()
+    assert cli("plan", "acme").code == 0
 
 
 def give(monkeypatch, cli, *words):
