@@ -16,6 +16,8 @@ from typing import Any
 
 CHOICES_MAX = 12
 """Out of so many ready callbacks the next one is drawn."""
+STEPS_MAX = 300_000
+"""A run takes some ten thousand steps; one that takes so many goes round in circles."""
 
 
 @dataclass(eq=False)
@@ -32,7 +34,7 @@ OWNER: ContextVar[Process | None] = ContextVar("process", default=None)
 
 
 class Stuck(AssertionError):
-    """Nothing is ready and no timer runs: what is waited for will never come."""
+    """What is waited for will never come: nothing is ready and no timer runs, or the same is done for ever."""
 
 
 class SeededLoop(base_events.BaseEventLoop):
@@ -100,6 +102,8 @@ class SeededLoop(base_events.BaseEventLoop):
             owner.kept.append(handle)
             return
         self.steps += 1
+        if self.steps > STEPS_MAX:
+            raise Stuck(f"no end after {self.steps:,} steps, at {self._now_s:.3f} s")
         handle._run()
 
     def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
