@@ -3,6 +3,7 @@
 python -m tests.campaign --seeds 10000 --minutes 60 --state campaign.jsonl
 python -m tests.campaign --replay 3094            one seed's story
 python -m tests.campaign --only mutants           or seeds, or crash
+python -m tests.campaign --only soak --cycles 100000   lives of tenants, to see that memory does not grow
 """
 
 import argparse
@@ -16,11 +17,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tests.campaign import report
+from tests.campaign import report, soak
 from tests.campaign.jobs import mutant_names, quiet, run_mutant, run_place, run_seeds
 from tests.campaign.report import Tally
 
 PARTS = ("seeds", "crash", "mutants")
+SOAK = "soak"
+"""Is run only when it is asked for: it measures this process, which must have done nothing else."""
 BATCH = 20
 HASH_SEED = "0"
 
@@ -34,6 +37,8 @@ def main() -> int:
     quiet()
     if given.replay is not None:
         return report.story(given.replay)
+    if given.only == [SOAK]:
+        return soak.report(given.cycles, given.every or max(1, given.cycles // 10), given.minutes, given.first)
     tally = Tally(began_s=time.monotonic(), ends_s=time.monotonic() + given.minutes * 60)
     parts = given.only or PARTS
     with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn"), initializer=quiet) as pool:
@@ -56,9 +61,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     parser.add_argument("--mutant-seeds", type=int, default=120, help="seeds a mutant must survive (default: 120)")
     parser.add_argument("--state", type=Path, help="file that keeps what was run, to go on from")
-    parser.add_argument("--only", action="append", choices=PARTS, help="part to run; repeatable (default: all)")
+    parser.add_argument(
+        "--only", action="append", choices=(*PARTS, SOAK), help="part to run; repeatable (default: all but soak)"
+    )
+    parser.add_argument("--cycles", type=int, default=100_000, help="lives of the soak (default: %(default)s)")
+    parser.add_argument("--every", type=int, help="lives between two measurements (default: a tenth of them)")
     parser.add_argument("--replay", type=int, help="run one seed and tell its story")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if SOAK in (given.only or ()) and given.only != [SOAK]:
+        parser.error("the soak runs alone: --only soak")
+    return given
 
 
 def _seeds(pool: ProcessPoolExecutor, tally: Tally, given: argparse.Namespace) -> None:

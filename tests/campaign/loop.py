@@ -18,6 +18,8 @@ CHOICES_MAX = 12
 """Out of so many ready callbacks the next one is drawn."""
 STEPS_MAX = 300_000
 """A run takes some ten thousand steps; one that takes so many goes round in circles."""
+TASKS_MIN = 1_000
+"""So many tasks are kept before those that have ended are let go."""
 
 
 @dataclass(eq=False)
@@ -40,12 +42,14 @@ class Stuck(AssertionError):
 class SeededLoop(base_events.BaseEventLoop):
     """The loop of one run."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, steps_max: int = STEPS_MAX) -> None:
         super().__init__()
         self._random = Random(seed)  # noqa: S311 - schedules, not secrets
         self._now_s = 0.0
+        self._steps_max = steps_max
         self.steps = 0
         self.tasks: list[asyncio.Task[Any]] = []
+        self._tasks_max = TASKS_MIN
         self._selector = None
         self.set_task_factory(_remembering)
 
@@ -57,6 +61,13 @@ class SeededLoop(base_events.BaseEventLoop):
         context = copy_context()
         context.run(OWNER.set, process)
         return self.create_task(coroutine, context=context)
+
+    def remember(self, task: asyncio.Task[Any]) -> None:
+        """Keep a task alive: one of a killed process must not be collected, which would run what it does at its end."""
+        if len(self.tasks) >= self._tasks_max:
+            self.tasks = [one for one in self.tasks if not one.done()]
+            self._tasks_max = max(TASKS_MIN, 2 * len(self.tasks))
+        self.tasks.append(task)
 
     def resume(self, process: Process) -> None:
         """Let a stopped process go on where it was."""
@@ -102,7 +113,7 @@ class SeededLoop(base_events.BaseEventLoop):
             owner.kept.append(handle)
             return
         self.steps += 1
-        if self.steps > STEPS_MAX:
+        if self.steps > self._steps_max:
             raise Stuck(f"no end after {self.steps:,} steps, at {self._now_s:.3f} s")
         handle._run()
 
@@ -126,5 +137,5 @@ def _remembering(
 ) -> asyncio.Task[Any]:
     task = asyncio.Task(coroutine, loop=loop, context=context)
     assert isinstance(loop, SeededLoop)
-    loop.tasks.append(task)
+    loop.remember(task)
     return task
