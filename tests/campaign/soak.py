@@ -1,8 +1,8 @@
 """Lives of tenants by the ten thousand, one after another and many at once: what does the operator keep of the dead?
 
 One worker with the real client and the real metrics, over the store in memory and the simulator, in virtual time.
-Limits are off, so that lives are short. What store and simulator remember is no part of the operator: it is cleared away
-every few lives, as retention does it in ninety days.
+Limits are off, so that lives are short. What store and simulator remember is no part of the operator: it is cleared
+away every few lives, as retention does it in ninety days.
 """
 
 import asyncio
@@ -132,7 +132,7 @@ class Growth:
 
 
 GROWTHS: Sequence[tuple[str, str, Callable[[Point], float], float, float]] = (
-    ("the operator's objects", "bytes", lambda point: point.weight.bytes, 10_000.0, 1.0),
+    ("the operator's objects", "bytes", lambda point: point.weight.bytes, 20_000.0, 1.0),
     ("blocks given out", "blocks", lambda point: point.blocks, 40_000.0, 0.05),
     ("RSS of the process", "bytes", lambda point: point.rss_bytes, 8e6, 50.0),
 )
