@@ -30,7 +30,7 @@ from reconciler.telemetry.adapter import MeteredTelemetry
 from reconciler.telemetry.metrics import Metrics
 from tests.campaign import fleet, weight
 from tests.campaign.cloud import Cloud, CloudClient, Moods, WorldClock
-from tests.campaign.loop import Process, SeededLoop
+from tests.campaign.loop import STEPS_MAX, Process, SeededLoop
 from tests.campaign.memory import Database, MemoryStore
 from tests.campaign.memory.database import BucketRow
 from tests.campaign.weight import Weight
@@ -71,6 +71,7 @@ POINTS_MIN = 3
 BURIED_AT_ONCE = 10
 LOOK_S = 20.0
 STUCK_S = 24 * 3600.0
+STEPS_A_LIFE_MAX = 2_000
 NO_LIMIT = 1_000_000
 SETTLE_S = 1_000.0
 """After the last death of a stretch a sweep comes and the picture is calm."""
@@ -297,7 +298,7 @@ def _read(text: str) -> BlueprintSpec:
 
 def run(cycles: int, every: int, go_on: Callable[[Point], bool], seed: int = 0) -> Soak:
     """Let so many tenants live and die; answers what was measured."""
-    loop = SeededLoop(seed)
+    loop = SeededLoop(seed, cycles * STEPS_A_LIFE_MAX + STEPS_MAX)
     loop.set_exception_handler(lambda *_: None)
     asyncio.set_event_loop(loop)
     chance.seed(seed)
