@@ -141,9 +141,10 @@ class Budgets(Adapter):
             )
         ).fetchone()
         assert mine is not None
+        mine |= {"tenant": tenant}
         if not mine["started"] and await self._somebody_unseen(connection, mine):
             return Throttle(until=moment + UNSEEN, used=used, limit=counter.limit)
-        ahead = await (await connection.execute(SQL["ahead"], mine | {"tenant": tenant})).fetchone()
+        ahead = await (await connection.execute(SQL["ahead"], mine)).fetchone()
         assert ahead is not None
         remaining = counter.limit - used
         late = moment >= windows.reserves_end(counter.window)
@@ -164,7 +165,7 @@ class Budgets(Adapter):
         )
 
     async def _somebody_unseen(self, connection: Connection, mine: Row) -> bool:
-        """Say whether a more important tenant has only just come: stacks are not begun before it was looked at."""
+        """Say whether who goes before us has only just come: no stack is begun before that one was looked at."""
         row = await (await connection.execute(SQL["unseen"], mine)).fetchone()
         assert row is not None
         waits: bool = row["waits"]

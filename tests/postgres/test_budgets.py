@@ -162,24 +162,3 @@ async def test_deep_checks_are_counted_beside_the_reads_not_in_them(store: Postg
     assert await store.take_deep(100, 100, NOW)
     reads = next(level for level in await store.levels(NOW) if level.bucket is Bucket.READ)
     assert reads.tokens == reads.limit
-
-
-async def test_no_stack_is_begun_before_a_more_important_tenant_was_looked_at(
-    store: PostgresStore, database: Database
-) -> None:
-    """A hundred sign-ups in one transaction: the first ones to be worked on are not the first ones to be served."""
-    database.sign_up("plain", "urgent", "other")
-    database.run("UPDATE reconciler.tenants SET priority = 90 WHERE name = 'urgent'")
-    (plain,) = await store.claim({WakeClass.USER: Turns()}, 1, "w1", 90, NOW)
-    assert plain.tenant == "plain"
-    throttle = await send(store, plain, "app")
-    assert throttle is not None and throttle.until - NOW <= timedelta(seconds=10)
-    await store.declare(plain, Demand(wanted=3, ready=2, started=True, priority=50, since=NOW))
-    assert await send(store, plain, "app") is None, "what was begun is finished"
-    database.run("UPDATE reconciler.tenant_queue SET queued_at = 'epoch' WHERE tenant = 'other'")
-    (other,) = await store.claim({WakeClass.USER: Turns()}, 1, "w2", 90, NOW)
-    assert other.tenant == "other" and await send(store, other, "app") is not None
-    await wants(store, "urgent", 18, 18, priority=90)
-    assert await send(store, other, "app") is not None, "now it has said that it needs all that is left"
-    await wants(store, "urgent", 0, 0, priority=90)
-    assert await send(store, other, "app") is None

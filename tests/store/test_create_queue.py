@@ -22,7 +22,10 @@ def wants(wanted: int, ready: int, *, started: bool = False, priority: int = 50,
 
 @pytest.fixture
 async def claims(store: Store, lab: Lab) -> dict[str, Claim]:
+    """Three tenants that were looked at before."""
     await lab.sign_up("acme", "bolt", "cora")
+    for claim in (await claim_all(store)).values():
+        await store.finish(claim, verdict(due_s=0), NOW)
     return await claim_all(store)
 
 
@@ -130,6 +133,30 @@ async def test_who_has_not_declared_yet_has_the_place_of_what_it_is(
     assert await asks(store, claims["cora"]) is not None, "a group costs no create"
     await store.save_owned(claims["cora"], [own("dpg-1", "db", Kind.POSTGRES)])
     assert await asks(store, claims["cora"]) is None, "what has begun is started"
+
+
+async def test_no_stack_is_begun_before_who_goes_before_it_was_looked_at(
+    store: Store, second: Store, lab: Lab
+) -> None:
+    """A batch of claims has no order among its passes, nor have those of two replicas; the create queue has."""
+    await lab.sign_up("acme", "bolt", "cora")
+    await lab.sign_up("urgent", priority=90)
+    claims = await claim_all(store)
+    for name in ("acme", "bolt", "cora"):
+        throttle = await asks(second, claims[name])
+        assert throttle is not None and throttle.until == NOW + seconds(5), "not even the first of the plain ones"
+    await store.declare(claims["urgent"], wants(3, 1, priority=90))
+    assert await asks(second, claims["cora"]) is not None and await asks(second, claims["bolt"]) is not None
+    assert await asks(store, claims["acme"]) is None, "as important as the others, and the first of them"
+    await store.declare(claims["acme"], wants(1, 1, started=True))
+    await store.finish(claims["bolt"], verdict(), NOW)
+    assert await asks(second, claims["cora"]) is None, "bolt was looked at and wants nothing"
+    await store.declare(claims["cora"], wants(1, 1, started=True))
+    await lab.sign_up("vip", priority=95)
+    assert await asks(second, claims["cora"], "more") is None, "what was begun is finished"
+    assert await asks(store, claims["urgent"]) is not None
+    await lab.change("vip", state="suspended")
+    assert await asks(store, claims["urgent"]) is None, "who is not to run wants nothing"
 
 
 async def test_a_whole_hour_is_used_and_whole_stacks_come_of_it(store: Store, second: Store, lab: Lab) -> None:

@@ -7,7 +7,8 @@ from reconciler.core.errors import StaleLease
 from reconciler.core.kinds import BUCKET_LIMITS, CREATE_BUDGETED, Bucket
 from reconciler.ports import Claim, Limits, OperationState, Throttle
 from reconciler.postgres import windows
-from tests.campaign.memory.database import BucketRow
+from reconciler.postgres.budgets import UNSEEN
+from tests.campaign.memory.database import BucketRow, Tenant
 from tests.campaign.memory.parts import Part
 
 READ_BLOCK = 20
@@ -84,6 +85,8 @@ class Budgets(Part):
         """Grant a create, or say where the tenant stands and when to ask again."""
         used = row.used + self.db.creates(window.start)
         mine = self._rank(tenant)
+        if mine[0] and self._somebody_unseen(mine):
+            return Throttle(until=now + UNSEEN, used=used, limit=limit)
         ahead = [
             demand
             for name, demand in self.db.demand.items()
@@ -104,6 +107,17 @@ class Budgets(Part):
         until = windows.reserves_end(window) if soon else windows.opens_again(window, self.guard_band_s)
         return Throttle(until=until, position=len(ahead) + 1, ahead=ready + later, used=used, limit=limit)
 
+    def _somebody_unseen(self, mine: tuple[bool, int, datetime, str]) -> bool:
+        """Say whether who goes before us has not had its first pass yet, and so could not say what it wants."""
+        return any(
+            not queued.handled_seq
+            and name not in self.db.demand
+            and (row := self.db.tenants[name]).columns["state"] == "running"
+            and row.purged_at is None
+            and (-_priority(row), row.created_at, name) < mine[1:]
+            for name, queued in self.db.queue.items()
+        )
+
     def _rank(self, tenant: str) -> tuple[bool, int, datetime, str]:
         """Answer a tenant's place: started stacks first, then priority, then since when."""
         demand, row = self.db.demand.get(tenant), self.db.tenants[tenant]
@@ -112,9 +126,7 @@ class Budgets(Part):
         budgeted = any(
             held.tenant == tenant and held.owned.kind in CREATE_BUDGETED for held in self.db.inventory.values()
         )
-        priority = row.columns["priority"]
-        assert isinstance(priority, int)
-        return not budgeted, -priority, row.generation_at, tenant
+        return not budgeted, -_priority(row), row.created_at, tenant
 
     # ------------------------------------------------------------ reads
 
@@ -186,3 +198,9 @@ class Budgets(Part):
     def _drop_block(self, bucket: Bucket) -> None:
         if bucket is Bucket.READ:
             self._block = None
+
+
+def _priority(row: Tenant) -> int:
+    priority = row.columns["priority"]
+    assert isinstance(priority, int)
+    return priority
