@@ -8,6 +8,13 @@ from reconciler.core.actions import Action, Verb, Wait, WaitReason
 from reconciler.core.plan.view import Plan
 
 CAP_WINDOW = timedelta(minutes=10)
+CAP_AGAIN = timedelta(minutes=2)
+"""What a cap stopped is looked at again after so long (world)."""
+MASS_CHANGE = "mass change guard"
+"""Who moves the brake in the name of this guard."""
+ANSWERED = timedelta(hours=2)
+"""So long (world) a person who releases the brake that this guard has set has answered for every tenant: by then each was
+looked at. Without it the guard would strike again with the next one."""
 CAPPED = frozenset({Verb.DELETE, Verb.SUSPEND})
 
 
@@ -22,6 +29,10 @@ class Caps:
     shrink_share: float = 0.2
     shrink_minimum: int = 5
 
+    def of(self, verb: Verb) -> int | None:
+        """Answer how many effects of a verb ten minutes may hold; None where there is no cap."""
+        return {Verb.DELETE: self.deletes, Verb.SUSPEND: self.suspends}.get(verb)
+
 
 def shrunken(before: int, after: int, caps: Caps) -> bool:
     """Say whether a sweep lost so many objects at once that it is not believed.
@@ -31,9 +42,13 @@ def shrunken(before: int, after: int, caps: Caps) -> bool:
     return before - after > max(caps.shrink_minimum, before * caps.shrink_share)
 
 
-def mass_change(unasked: int, tenants: int, caps: Caps) -> bool:
-    """Say whether so many tenants got a plan without a spec having changed that a person must be asked."""
-    return unasked >= caps.mass_minimum and unasked > tenants * caps.mass_share
+def mass_change(unasked: int, tenants: int, caps: Caps, since_release: timedelta | None = None) -> bool:
+    """Say whether so many tenants got a plan without a spec having changed that a person must be asked.
+
+    `since_release`: how long ago (world) a person released the brake that this guard had set.
+    """
+    answered = since_release is not None and since_release < ANSWERED
+    return not answered and unasked >= caps.mass_minimum and unasked > tenants * caps.mass_share
 
 
 def capped(plan: Plan, recent: Mapping[Verb, int], caps: Caps) -> tuple[Plan, Sequence[str]]:
@@ -53,11 +68,14 @@ def capped(plan: Plan, recent: Mapping[Verb, int], caps: Caps) -> tuple[Plan, Se
             actions.append(action)
             continue
         struck[f"{action.verb}_cap"] = None
-        message = f"the cap of {action.verb}s in ten minutes over all tenants"
-        actions.append(
-            replace(action, waits=(Wait(reason=WaitReason.GUARD, message=message, component=action.component),))
-        )
+        wait = Wait(reason=WaitReason.GUARD, message=cap_text(action.verb), component=action.component)
+        actions.append(replace(action, waits=(wait,)))
     return replace(plan, actions=tuple(actions)), tuple(struck)
+
+
+def cap_text(verb: str) -> str:
+    """Say which cap stands before an effect."""
+    return f"the cap of {verb}s in ten minutes over all tenants"
 
 
 def stopped(plan: Plan, wait: Wait) -> Plan:

@@ -1,20 +1,17 @@
 """Takes over live stacks: opens adapters, looks once at the workspace, examines, and writes what a person wants."""
 
-import os
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from reconciler.core import prices
 from reconciler.core.adoption.match import Picture
 from reconciler.core.errors import Invalid, NotFound, Problem
 from reconciler.core.observed import Observed
 from reconciler.core.values import Json
-from reconciler.daemon.wiring import Wiring, wire
+from reconciler.daemon.wiring import Wiring, ourselves, wire
 from reconciler.doors import Actor
 from reconciler.engine import adopt
 from reconciler.engine.adopt import Examined
@@ -24,8 +21,6 @@ from reconciler.postgres import takeover
 from reconciler.postgres.takeover import Taking
 from reconciler.settings import Settings
 
-DATABASE_ID = re.compile(r"dpg-[a-z0-9]+(-[a-z])?")
-"""The first part of a host name by which Render's databases are reached."""
 T = TypeVar("T")
 
 
@@ -40,13 +35,6 @@ class Request:
     columns: Mapping[str, Json] | None = None
     chosen: Mapping[str, str] = field(default_factory=dict)
     document: Mapping[str, Json] | None = None
-
-
-def ourselves(settings: Settings) -> frozenset[str]:
-    """Name the objects that this operator itself runs on, as far as one can know from here."""
-    host = (urlsplit(settings.database_url).hostname or "").split(".", 1)[0]
-    own = {os.environ.get("RENDER_SERVICE_ID", ""), host if DATABASE_ID.fullmatch(host) else ""}
-    return frozenset(own - {""})
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,8 +33,17 @@ CLOCK_WITHIN_S = 5.0
 """Real seconds for the simulator's clock to answer; the daemon asks again, with a word about it."""
 GUARD_BAND_S = 20.0
 """At most so many world seconds of a minute are given away at each edge."""
+DATABASE_ID = re.compile(r"dpg-[a-z0-9]+(-[a-z])?")
+"""The first part of a host name by which Render's databases are reached."""
 LATENCY_ALLOWED_S = 0.2
 """Real seconds a request may be on its way before it reaches a window that it was not counted for."""
+
+
+def ourselves(settings: Settings) -> frozenset[str]:
+    """Name the objects that this operator itself runs on, as far as one can know from here: they are never written to."""
+    host = (urlsplit(settings.database_url).hostname or "").split(".", 1)[0]
+    own = {os.environ.get("RENDER_SERVICE_ID", ""), host if DATABASE_ID.fullmatch(host) else ""}
+    return frozenset(own - {""})
 
 
 def vault_of(settings: Settings) -> Vault:
@@ -224,7 +234,7 @@ async def wire(settings: Settings, *, application_name: str = "reconciler") -> W
             learned=learner,
             on_request=telemetry.requested,
         ),
-        protected_ids=frozenset({os.environ.get("RENDER_SERVICE_ID", "")}),
+        protected_ids=ourselves(settings),
     )
     reader = Reader()
     store = PostgresStore(

@@ -43,6 +43,7 @@ class Ending(StrEnum):
     UNAVAILABLE = "unavailable"
     STALE_VIEW = "stale view"
     TAKEN = "name taken"
+    GUARDED = "guarded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +70,13 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
     )
     operation = await ports.store.open_operation(claim, action, request_hash(action), now)
     live_id = action.id if action.kind in SERVICES else ""
-    throttle = await ports.store.send_operation(claim, operation, action.bucket, live_id, ports.clock.now())
+    cap = ports.options.caps.of(action.verb)
+    throttle = await ports.store.send_operation(claim, operation, action.bucket, live_id, ports.clock.now(), cap=cap)
     if throttle is not None:
         ports.telemetry.operated(str(action.kind), str(action.verb), "throttled")
+        if throttle.guard:
+            ports.telemetry.guarded(f"{action.verb}_cap")
+            return Acted(ending=Ending.GUARDED, message=throttle.guard, until=throttle.until)
         if throttle.message:
             return Acted(ending=Ending.DENIED, message=throttle.message, until=throttle.until)
         return Acted(ending=Ending.THROTTLED, throttle=throttle, until=throttle.until)

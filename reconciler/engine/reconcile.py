@@ -28,7 +28,8 @@ MASS_WINDOW = timedelta(hours=1)
 """Within this world time plans that nobody asked for are counted over all tenants."""
 HTTP_ERROR = 400
 FOLLOWING = frozenset({Verb.RUN_JOB, Verb.DEPLOY})
-"""Effects that follow from earlier ones of ours, not from a change."""
+"""Effects that follow from earlier ones of ours, not from a change, unless they name one (another commit)."""
+UNASKED = Event(reason=Reason.UNASKED, message="a plan without a change of the spec", warning=True)
 
 
 @dataclass(slots=True)
@@ -164,6 +165,8 @@ class Reconciler:
         for name in set(struck) - run.struck:
             ports.telemetry.guarded(name)
         run.struck |= set(struck)
+        if struck:
+            run.until.append(ports.clock.now() + guard.CAP_AGAIN)
         run.trail.planned(recent, plan)
         run.plan = plan
 
@@ -254,7 +257,7 @@ class Reconciler:
         """Say whether this tenant, settled before, got a plan although nobody changed or asked anything."""
         record, status = run.record, run.record.status
         return (
-            any(action.ready and action.verb not in FOLLOWING for action in run.plan.actions)
+            any(action.ready and (action.changes or action.verb not in FOLLOWING) for action in run.plan.actions)
             and status is not None
             and (status.observed_generation, status.revision) == (record.generation, record.revision)
             and status.conditions[1].status == "True"
@@ -263,16 +266,19 @@ class Reconciler:
 
     async def _guard_mass_change(self, run: Pass) -> None:
         """Stop all effects when too many tenants get a plan without a spec having changed, and ask a person."""
-        ports = self._ports
-        run.events.append(Event(reason=Reason.UNASKED, message="a plan without a change of the spec", warning=True))
-        unasked, tenants = await ports.store.count_unasked(ports.clock.now() - MASS_WINDOW)
-        if not guard.mass_change(unasked + 1, tenants, ports.options.caps):
+        ports, now = self._ports, self._ports.clock.now()
+        told = await ports.store.unasked(run.claim, UNASKED, now - MASS_WINDOW, now)
+        since_release = now - told.released_at if told.released_at is not None else None
+        if not guard.mass_change(told.plans, told.tenants, ports.options.caps, since_release):
             return
-        why = f"{unasked + 1} of {tenants} tenants got a plan within an hour although no spec changed"
-        await ports.store.set_brake(Brake.OBSERVE, why, "mass change guard")
+        brake, why = await ports.store.brake()
+        if brake is Brake.NORMAL:
+            brake = Brake.OBSERVE
+            why = f"{told.plans} of {told.tenants} tenants got a plan within an hour although no spec changed"
+            await ports.store.set_brake(brake, why, guard.MASS_CHANGE)
+            ports.telemetry.problem("brake", state=str(brake), why=why)
         ports.telemetry.guarded("mass_change")
-        ports.telemetry.problem("brake", state="observe", why=why)
-        run.record = replace(run.record, brake=Brake.OBSERVE, brake_why=why)
+        run.record = replace(run.record, brake=brake, brake_why=why)
         await self._plan(run)
 
     def _take(self, run: Pass, action: Action, acted: Acted) -> int:

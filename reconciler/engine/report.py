@@ -33,6 +33,7 @@ ENDING_WAITS: Mapping[Ending, WaitReason] = {
     Ending.UNAVAILABLE: WaitReason.RETRY,
     Ending.STALE_VIEW: WaitReason.RETRY,
     Ending.TAKEN: WaitReason.OPERATION,
+    Ending.GUARDED: WaitReason.GUARD,
 }
 FAILURE_REASONS: Mapping[Ending, Reason] = {
     Ending.REFUSED: Reason.REFUSED,
@@ -76,6 +77,8 @@ def wait_of(action: Action, acted: Acted, tenant: str) -> Wait:
             you = "check the API key, the plan and the payment method in the Render dashboard"
         case Ending.UNKNOWN:
             text = f"{what} got no answer; it is looked up before anything is repeated"
+        case Ending.GUARDED:
+            text = acted.message
         case Ending.TAKEN:
             text = f"{what}: {acted.message}; looked up whose the name is"
         case _:

@@ -20,6 +20,7 @@ from reconciler.ports.values import (
     Settlement,
     Throttle,
     Turns,
+    Unasked,
     Verdict,
     WakeClass,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "Telemetry",
     "Throttle",
     "Turns",
+    "Unasked",
     "Verdict",
     "WakeClass",
 ]

@@ -10,6 +10,7 @@ from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Bucket, Kind
 from reconciler.core.observed import Observed
 from reconciler.core.passes import Kept
+from reconciler.core.status import Event
 from reconciler.core.stops import Brake
 from reconciler.core.values import Sensitive
 from reconciler.ports.values import (
@@ -24,6 +25,7 @@ from reconciler.ports.values import (
     Settlement,
     Throttle,
     Turns,
+    Unasked,
     Verdict,
     WakeClass,
 )
@@ -59,9 +61,12 @@ class Store(Protocol):
         """Journal an effect as planned and answer its id; StaleLease when the epoch moved."""
 
     async def send_operation(
-        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime
+        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime, *, cap: int | None = None
     ) -> Throttle | None:
-        """Take the tokens and mark the row sent, in one transaction; a Throttle means the row went back."""
+        """Take the tokens and mark the row sent, in one transaction; a Throttle means the row went back.
+
+        Of an effect with a `cap` at most so many of its verb are sent in `guard.CAP_WINDOW`, over all tenants.
+        """
 
     async def settle_operation(
         self, claim: Claim | None, operation: int, settlement: Settlement, now: datetime
@@ -109,8 +114,11 @@ class Store(Protocol):
     async def count_recent(self, verbs: Sequence[str], since: datetime) -> int:
         """Count journal rows of these verbs sent since a world time, over all tenants (for guards)."""
 
-    async def count_unasked(self, since: datetime) -> tuple[int, int]:
-        """Count tenants that got a plan nobody asked for since a world time, and all tenants that are not purged."""
+    async def unasked(self, claim: Claim, event: Event, since: datetime, now: datetime) -> Unasked:
+        """Tell at once of a plan that nobody asked for, and count them; StaleLease when the epoch moved.
+
+        Told before anything follows from the plan, so that passes of the same moment count each other.
+        """
 
     async def newcomers(self, since: datetime) -> Sequence[Orphan]:
         """Answer what carries our marks, is nobody's, and was made since a world time by no create on our books."""

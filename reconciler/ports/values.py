@@ -167,7 +167,8 @@ class Record:
 class Throttle:
     """No token now: when to ask again (world), and what stands before us in the create queue.
 
-    `message` is Render's own where the class of calls is paused after 401, 402 or 403.
+    `message` is Render's own where the class of calls is paused after 401, 402 or 403; `guard` says which guard of
+    ours struck, where it was no limit of Render's.
     """
 
     until: datetime
@@ -176,6 +177,7 @@ class Throttle:
     used: int = 0
     limit: int = 0
     message: str = ""
+    guard: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +284,18 @@ class RolloutState:
     policy: Rollout
     started_at: datetime
     tenants: tuple[RolloutTenant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unasked:
+    """How many tenants got a plan that nobody asked for, of how many that are not purged.
+
+    `released_at` (world) is when a person last released the brake that the guard against mass changes had set.
+    """
+
+    plans: int
+    tenants: int
+    released_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from reconciler.core import guard
 from reconciler.core.errors import StaleLease
 from reconciler.core.kinds import BUCKET_LIMITS, CREATE_BUDGETED, Bucket
 from reconciler.ports import Claim, Limits, Throttle
@@ -67,7 +68,7 @@ class Budgets(Adapter):
     _block_lock: asyncio.Lock | None = None
 
     async def send_operation(
-        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime
+        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime, *, cap: int | None = None
     ) -> Throttle | None:
         """Take the tokens and mark the row sent, in one transaction; a Throttle means that the row is gone again."""
         began_s = time.monotonic()
@@ -75,6 +76,8 @@ class Budgets(Adapter):
             await claims.hold_epoch(connection, claim)
             counter, moment = await self._lock(connection, bucket, live_id, now, began_s)
             throttle = counter.stop(moment, self.guard_band_s)
+            if throttle is None and cap is not None:
+                throttle = await self._capped(connection, operation, cap, moment)
             if throttle is None and bucket is Bucket.CREATE:
                 throttle = await self._queue(connection, claim.tenant, counter, moment)
             elif throttle is None:
@@ -123,6 +126,15 @@ class Budgets(Adapter):
             return Throttle(until=until, used=counter.used, limit=counter.limit)
         await self._store(connection, bucket, live_id, replace(counter, used=counter.used + wanted))
         return None
+
+    async def _capped(self, connection: Connection, operation: int, cap: int, moment: datetime) -> Throttle | None:
+        """Count the effects of the same verb, of all tenants; planned ones were not sent."""
+        values: Row = {"workspace": self.workspace, "id": operation, "since": moment - guard.CAP_WINDOW}
+        await connection.execute(SQL["lock_cap"], values)
+        row = await (await connection.execute(SQL["capped"], values)).fetchone()
+        if row is None or row["sent"] < cap:
+            return None
+        return Throttle(until=row["first_at"] + guard.CAP_WINDOW, guard=guard.cap_text(row["verb"]))
 
     async def _store(self, connection: Connection, bucket: Bucket, live_id: str, counter: Counter) -> None:
         window = counter.window

@@ -38,7 +38,7 @@ class RenderClient:
         """Invalid when key or address cannot be used at all.
 
         `owner_id` may be empty for a key with a single workspace; then `check()` must come first. `probe_via` is a
-        simulator's base URL. `protected_ids`: services that are never written to (RENDER_SERVICE_ID).
+        simulator's base URL. `protected_ids`: what is never written to (our own service and database).
         """
         self._transport = Transport(max_connections=settings.max_connections, peer="Render")
         calls = Calls(settings, api_key, clock, hooks, self._transport)

@@ -22,7 +22,7 @@ class Sends:
     """The writing half of the client, for one workspace."""
 
     def __init__(self, calls: Calls, reads: Reads, clock: Clock, protected_ids: frozenset[str]) -> None:
-        """`protected_ids` are never written to: the services that the operator itself runs on."""
+        """`protected_ids` are never written to: what the operator itself runs on."""
         self._calls = calls
         self._reads = reads
         self._clock = clock
@@ -45,7 +45,7 @@ class Sends:
         mine = sorted(touched & self._protected)
         if mine:
             raise Refused(
-                f"{mine[0]} is the service this operator runs on: it never changes itself. "
+                f"{mine[0]} is what this operator runs on: it never changes itself. "
                 "Take it out of the tenant, or out of the operator's inventory"
             )
         return await self._verbs[action.verb](action, plaintext)

@@ -233,7 +233,7 @@ async def test_the_operator_never_writes_to_itself(scripted, make_client):
             Action(verb=Verb.MOVE, component="x", kind=Kind.ENVIRONMENT, name="x", id="evm-1",
                    payload={"resourceIds": ["srv-2", "srv-me"]}),
         ):  # fmt: skip
-            with pytest.raises(Refused, match="srv-me is the service this operator runs on"):
+            with pytest.raises(Refused, match="srv-me is what this operator runs on"):
                 await client.send(action, NOTHING)
     assert scripted.requests == []
 

@@ -1,14 +1,16 @@
 """Budgets: fixed windows, never more than the limit in one over all replicas, and what Render says is believed."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
+from reconciler.core.actions import Verb
 from reconciler.core.kinds import BUCKET_LIMITS, Bucket
 from reconciler.ports import Claim, Limits, OperationState, Settlement, Store, Throttle
 from reconciler.postgres import windows
-from tests.postgres.conftest import NOW, claim_one
-from tests.store.acts import HOUR, MINUTE, asks, granted, seconds, sent
+from tests.postgres.conftest import NOW, action, claim_one
+from tests.store.acts import HOUR, MINUTE, asks, claim_all, granted, seconds, sent
 from tests.store.lab import Lab
 
 NEXT_MINUTE, NEXT_HOUR = MINUTE + timedelta(minutes=1), HOUR + timedelta(hours=1)
@@ -162,6 +164,27 @@ async def test_a_penalty_outlasts_the_end_of_a_pause(store: Store, claim: Claim)
     await store.unpause(Bucket.WRITE)
     throttle = await asks(store, claim, bucket=Bucket.WRITE)
     assert throttle is not None and (throttle.until, throttle.message) == (until, "")
+
+
+async def test_a_cap_on_a_verb_is_exact_over_tenants_and_replicas(store: Store, second: Store, lab: Lab) -> None:
+    """Each of many passes of one moment sees room for its own deletes: only the grant can count them all."""
+    names = [f"t{n}" for n in range(6)]
+    await lab.sign_up(*names)
+    claims = await claim_all(store)
+
+    async def delete(n: int, at: timedelta = timedelta(0)) -> Throttle | None:
+        replica, claim = (store, second)[n % 2], claims[names[n % 6]]
+        planned = action(f"c{n}", Verb.DELETE, Bucket.WRITE, id=f"srv-{n}")
+        operation = await replica.open_operation(claim, planned, "h", NOW + at)
+        return await replica.send_operation(claim, operation, Bucket.WRITE, "", NOW + at, cap=4)
+
+    answers = await asyncio.gather(*(delete(n) for n in range(12)))
+    assert answers.count(None) == 4
+    throttle = next(one for one in answers if one is not None)
+    assert throttle.guard == "the cap of deletes in ten minutes over all tenants"
+    assert throttle.until == NOW + timedelta(minutes=10)
+    assert await asks(store, claims["t0"], "other", bucket=Bucket.WRITE) is None, "another verb is not capped"
+    assert await delete(13, timedelta(minutes=10, seconds=1)) is None
 
 
 # ------------------------------------------------------------ reads

@@ -291,7 +291,8 @@ async def test_the_look_of_a_sweep_does_not_lower_a_person_s_wake(store: Store, 
 
 async def test_purging_leaves_a_tombstone_that_nothing_wakes(store: Store, lab: Lab) -> None:
     await lab.sign_up("acme", "bolt")
-    claim = (await claim_all(store))["acme"]
+    claims = await claim_all(store)
+    claim = claims["acme"]
     await store.declare(claim, DEMAND)
     await lab.delete("acme", "now")
     await store.finish(claim, verdict(phase=Phase.DELETED, purged=True), NOW)
@@ -301,4 +302,5 @@ async def test_purging_leaves_a_tombstone_that_nothing_wakes(store: Store, lab: 
     assert await store.claim(EVERY, 9, "w1", 90, NOW + timedelta(days=9)) == []
     with pytest.raises(StaleLease):
         await store.save_owned(claim, [own()])
-    assert await store.count_unasked(NOW) == (0, 1)
+    told = await store.unasked(claims["bolt"], Event(reason=Reason.UNASKED, message="x"), NOW, NOW)
+    assert (told.plans, told.tenants) == (1, 1)

@@ -1,11 +1,15 @@
 """What a pass reads, at one moment: the documents, the stops, the secrets, and when a tenant is to be purged."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import pytest
+
+from reconciler.core import guard
+from reconciler.core.errors import StaleLease
 from reconciler.core.status import Event, Phase, Reason
 from reconciler.core.values import SecretRef, Sensitive
-from reconciler.ports import Brake, Hold, Store
+from reconciler.ports import Brake, Hold, Store, Unasked
 from tests.postgres.conftest import NOW, claim_one, verdict
 from tests.store.acts import LATER, claim_all, seconds
 from tests.store.lab import Lab
@@ -156,11 +160,29 @@ async def test_secrets_go_when_the_tenant_is_purged(store: Store, lab: Lab) -> N
 
 async def test_plans_nobody_asked_for_are_counted_by_tenant(store: Store, second: Store, lab: Lab) -> None:
     await lab.sign_up("acme", "bolt", "cora")
-    for name, claim in (await claim_all(store)).items():
-        events = [Event(reason=Reason.UNASKED, message="drift", component=part) for part in ("app", "db")]
-        told = events if name != "cora" else [Event(reason=Reason.CREATED, message="app")]
-        at = NOW if name == "acme" else LATER
-        await store.finish(claim, verdict(events=told), at)
-    assert await second.count_unasked(NOW) == (2, 3)
-    assert await second.count_unasked(NOW + seconds(1)) == (1, 3)
-    assert await second.count_unasked(LATER + seconds(1)) == (0, 3)
+    claims = await claim_all(store)
+    event = Event(reason=Reason.UNASKED, message="drift")
+    assert await store.unasked(claims["acme"], event, NOW, NOW) == Unasked(plans=1, tenants=3)
+    assert await store.unasked(claims["acme"], event, NOW, NOW) == Unasked(plans=1, tenants=3), "one tenant is one"
+    assert await second.unasked(claims["bolt"], event, NOW, LATER) == Unasked(plans=2, tenants=3), "at once"
+    assert (await second.unasked(claims["cora"], event, NOW + seconds(1), LATER)).plans == 2
+    await store.finish(claims["acme"], verdict(), NOW)
+    with pytest.raises(StaleLease):
+        await second.unasked(claims["acme"], event, NOW, LATER)
+
+
+async def test_a_release_of_the_brake_answers_the_guard_that_set_it_and_no_other(store: Store, lab: Lab) -> None:
+    await lab.sign_up("acme")
+    claim = (await claim_all(store))["acme"]
+    event = Event(reason=Reason.UNASKED, message="drift")
+
+    async def released() -> datetime | None:
+        return (await store.unasked(claim, event, NOW, NOW)).released_at
+
+    await store.set_brake(Brake.OBSERVE, "a look", "ann")
+    await store.set_brake(Brake.NORMAL, "", "ann")
+    assert await released() is None, "nothing was asked"
+    await store.set_brake(Brake.OBSERVE, "12 of 20", guard.MASS_CHANGE)
+    assert await released() is None, "nobody has answered"
+    await store.set_brake(Brake.NORMAL, "", "ann")
+    assert await released() == NOW

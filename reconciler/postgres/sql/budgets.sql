@@ -54,6 +54,18 @@ SELECT EXISTS (
     AND (-t.priority, t.created_at, t.name) < (-%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text)
     AND NOT EXISTS (SELECT FROM reconciler.create_demand d WHERE d.tenant = q.tenant)) AS waits;
 
+-- name: lock_cap
+-- A row of the verb, locked until the grant is written: passes of the same moment count one after the other.
+INSERT INTO reconciler.budget (workspace, bucket, live_id)
+SELECT %(workspace)s, 'cap', verb FROM reconciler.operations WHERE id = %(id)s
+ON CONFLICT (workspace, bucket, live_id) DO UPDATE SET bucket = excluded.bucket;
+
+-- name: capped
+SELECT o.verb, count(*)::int AS sent, min(o.sent_at) AS first_at FROM reconciler.operations o
+WHERE o.workspace = %(workspace)s AND o.sent_at >= %(since)s
+  AND o.verb = (SELECT verb FROM reconciler.operations WHERE id = %(id)s)
+GROUP BY o.verb;
+
 -- name: meet_demand
 -- With its first create a stack counts as started: what it still needs is kept for it from then on.
 UPDATE reconciler.create_demand SET

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from reconciler.core import guard
 from reconciler.core.errors import StaleLease
 from reconciler.core.kinds import BUCKET_LIMITS, CREATE_BUDGETED, Bucket
 from reconciler.ports import Claim, Limits, OperationState, Throttle
@@ -30,7 +31,7 @@ class Budgets(Part):
     _block: Block | None = None
 
     async def send_operation(
-        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime
+        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime, *, cap: int | None = None
     ) -> Throttle | None:
         self.fence(claim)
         row = self.db.journal.get(operation)
@@ -39,6 +40,8 @@ class Budgets(Part):
         window = windows.window_of(bucket, now)
         counter, limit = self._counter(bucket, live_id, window)
         throttle = self._stopped(counter, limit, window, now)
+        if throttle is None and cap is not None:
+            throttle = self._capped(row.value.verb, cap, now)
         if throttle is None and bucket is Bucket.CREATE:
             throttle = self._queue(claim.tenant, counter, limit, window, now)
         elif throttle is None:
@@ -50,6 +53,14 @@ class Budgets(Part):
         row.value = replace(row.value, state=OperationState.SENT, sent_at=now)
         row.sent_real_s, row.bucket, row.window_start = self.db.real(), bucket, window.start
         return None
+
+    def _capped(self, verb: str, cap: int, now: datetime) -> Throttle | None:
+        sent = [
+            at
+            for row in self.db.journal.values()
+            if row.value.verb == verb and (at := row.value.sent_at) is not None and at >= now - guard.CAP_WINDOW
+        ]
+        return None if len(sent) < cap else Throttle(until=min(sent) + guard.CAP_WINDOW, guard=guard.cap_text(verb))
 
     def _place(self, bucket: Bucket, live_id: str) -> tuple[Bucket, str]:
         return bucket, live_id if bucket is Bucket.SERVICE else ""

@@ -187,6 +187,7 @@ class Database:
         self.billed: list[Billed] = []
         self.holds: dict[str, Hold] = {}
         self.brake: tuple[Brake, str] = (Brake.NORMAL, "")
+        self.brake_at: datetime | None = None
         self.audit: list[tuple[str, str, str]] = []
         """Who moved the brake, where to, and why."""
         self.clock: Clock | None = None

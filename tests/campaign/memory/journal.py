@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.core import guard
 from reconciler.core.actions import Action, Verb
 from reconciler.core.errors import NotFound, StaleLease
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import SERVICES, Kind
 from reconciler.core.observed import Observed
 from reconciler.core.status import Event, Reason
-from reconciler.ports import Claim, Operation, OperationState, Refusal, Settlement, WakeClass
+from reconciler.ports import Brake, Claim, Operation, OperationState, Refusal, Settlement, Unasked, WakeClass
 from reconciler.postgres import windows
 from reconciler.postgres.journal import summary_of
 from tests.campaign.memory.budgets import Budgets
@@ -193,10 +194,15 @@ class Journal(Budgets, Claims):
     async def count_snapshot(self, kinds: Sequence[Kind]) -> int:
         return sum(seen.observed.kind in kinds and not seen.gone for seen in self.db.picture.values())
 
-    async def count_unasked(self, since: datetime) -> tuple[int, int]:
+    async def unasked(self, claim: Claim, event: Event, since: datetime, now: datetime) -> Unasked:
+        self.fence(claim)
+        self._tell(claim.tenant, [event], now)
         unasked = {
             tenant
             for (tenant, reason, _), told in self.db.events.items()
             if reason == Reason.UNASKED and told.last_at >= since
         }
-        return len(unasked), sum(one.purged_at is None for one in self.db.tenants.values())
+        struck = [who for who, _, _ in self.db.audit[-20:]].count(guard.MASS_CHANGE)
+        released = self.db.brake_at if struck and self.db.brake[0] is Brake.NORMAL else None
+        tenants = sum(one.purged_at is None for one in self.db.tenants.values())
+        return Unasked(plans=len(unasked), tenants=tenants, released_at=released)

@@ -167,7 +167,7 @@ class MemoryStore(Orphans):
         return self.db.brake
 
     async def set_brake(self, brake: Brake, why: str, by: str) -> None:
-        self.db.brake = (brake, why)
+        self.db.brake, self.db.brake_at = (brake, why), self.db.now()
         self.db.audit.append((by, str(brake), why))
 
     # ------------------------------------------------------------ costs
