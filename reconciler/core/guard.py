@@ -13,8 +13,8 @@ CAP_AGAIN = timedelta(minutes=2)
 MASS_CHANGE = "mass change guard"
 """Who moves the brake in the name of this guard."""
 ANSWERED = timedelta(hours=2)
-"""So long (world) a person who releases the brake that this guard has set has answered for every tenant: by then each was
-looked at. Without it the guard would strike again with the next one."""
+"""So long (world) a person who releases the brake that this guard has set has answered for every tenant: by then each
+was looked at. Without it the guard would strike again with the next one."""
 CAPPED = frozenset({Verb.DELETE, Verb.SUSPEND})
 
 

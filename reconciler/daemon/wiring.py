@@ -40,7 +40,7 @@ LATENCY_ALLOWED_S = 0.2
 
 
 def ourselves(settings: Settings) -> frozenset[str]:
-    """Name the objects that this operator itself runs on, as far as one can know from here: they are never written to."""
+    """Name what this operator itself runs on, as far as one can know from here: it is never written to."""
     host = (urlsplit(settings.database_url).hostname or "").split(".", 1)[0]
     own = {os.environ.get("RENDER_SERVICE_ID", ""), host if DATABASE_ID.fullmatch(host) else ""}
     return frozenset(own - {""})

@@ -138,7 +138,7 @@ async def _success_without_inventory(
     await _settle_operation(self, claim, operation, lost, now)
 
 
-async def _send_always(self: MemoryStore, claim: Claim, operation: int, *rest: Any) -> None:
+async def _send_always(self: MemoryStore, claim: Claim, operation: int, *rest: Any, **_: Any) -> None:
     self.fence(claim)
     row = self.db.journal[operation]
     row.value = replace(row.value, state=OperationState.SENT, sent_at=rest[-1])

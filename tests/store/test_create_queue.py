@@ -135,9 +135,7 @@ async def test_who_has_not_declared_yet_has_the_place_of_what_it_is(
     assert await asks(store, claims["cora"]) is None, "what has begun is started"
 
 
-async def test_no_stack_is_begun_before_who_goes_before_it_was_looked_at(
-    store: Store, second: Store, lab: Lab
-) -> None:
+async def test_no_stack_is_begun_before_who_goes_before_it_was_looked_at(store: Store, second: Store, lab: Lab) -> None:
     """A batch of claims has no order among its passes, nor have those of two replicas; the create queue has."""
     await lab.sign_up("acme", "bolt", "cora")
     await lab.sign_up("urgent", priority=90)
