@@ -127,6 +127,7 @@ class Tenant(SQLModel, table=True):
     generation: int = column(BigInteger)
     generation_at: datetime = column(TIMESTAMP(timezone=True))
     deleted_at: datetime | None = column(TIMESTAMP(timezone=True), nullable=True)
+    deleted_generation: int | None = column(BigInteger, nullable=True)
     purge_at: datetime | None = column(TIMESTAMP(timezone=True), nullable=True)
     purge_mode: str = column(Text)
     purged_at: datetime | None = column(TIMESTAMP(timezone=True), nullable=True)

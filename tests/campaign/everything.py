@@ -1,10 +1,12 @@
 """One tenant's life that takes every verb there is: built, edited all over, switched off and on, exported, purged."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from reconciler import manifest
 from reconciler.core.spec import BlueprintSpec
+from tests.campaign.memory import Database
 from tests.campaign.oracles import Wish
 from tests.campaign.run import Run
 from tests.campaign.scenario import Deed
@@ -83,41 +85,63 @@ def _spec(text: str) -> BlueprintSpec:
 
 
 BEFORE, AFTER = _spec(FIRST), _spec(_second())
+GROUP_EDITED = _spec(_second().replace('{key: A, value: "1"}', '{key: A, value: "2"}'))
+
+
+@dataclass
+class Life:
+    """What people do to one tenant, step by step."""
+
+    run: Run
+
+    @property
+    def database(self) -> Database:
+        return self.run.fleet.database
+
+    def born(self) -> None:
+        self.database.put_blueprint(BEFORE)
+        self.run.oracles.wishes[NAME] = Wish("everything")
+        self.database.put_tenant(name=NAME, blueprint="everything", details={"allowDataLoss": ["old"]})
+
+    def edited(self) -> None:
+        self.database.put_blueprint(AFTER)
+
+    def moved(self) -> None:
+        self.run.cloud.person("env-move", f"mail-{NAME}")
+
+    def group_edited(self) -> None:
+        self.database.put_blueprint(GROUP_EDITED)
+
+    def group_runs(self) -> None:
+        for service in self.run.cloud.world.services.named(f"mail-{NAME}"):
+            value = (service.running or {}).get("env", {}).get("A")
+            if value != "2":
+                self.run.oracles.break_("P6", f"{NAME}/mail: A of its group runs as {value}, not 2")
+
+    def off(self) -> None:
+        self._state("suspended")
+
+    def on(self) -> None:
+        self._state("running")
+
+    def _state(self, state: str) -> None:
+        self.run.oracles.wishes[NAME].state = state
+        self.database.put_tenant(name=NAME, state=state)
+
+    def held(self) -> None:
+        self.database.hold(NAME, self.database.world() + timedelta(seconds=60))
+
+    def gone(self) -> None:
+        wish = self.run.oracles.wishes[NAME]
+        wish.state, wish.purge = "deleted", True
+        self.database.purge_now(NAME)
 
 
 def script(run: Run) -> list[Deed]:
     """The life, each part with time to come to its end."""
-    database = run.fleet.database
-
-    def born() -> None:
-        database.put_blueprint(BEFORE)
-        run.oracles.wishes[NAME] = Wish("everything")
-        database.put_tenant(name=NAME, blueprint="everything", details={"allowDataLoss": ["old"]})
-
-    def edited() -> None:
-        database.put_blueprint(AFTER)
-
-    def moved() -> None:
-        run.cloud.person("env-move", f"mail-{NAME}")
-
-    def off() -> None:
-        run.oracles.wishes[NAME].state = "suspended"
-        database.put_tenant(name=NAME, state="suspended")
-
-    def on() -> None:
-        run.oracles.wishes[NAME].state = "running"
-        database.put_tenant(name=NAME, state="running")
-
-    def held() -> None:
-        database.hold(NAME, database.world() + timedelta(seconds=60))
-
-    def gone() -> None:
-        wish = run.oracles.wishes[NAME]
-        wish.state, wish.purge = "deleted", True
-        database.purge_now(NAME)
-
-    steps: tuple[tuple[float, str, Callable[[], None]], ...] = (
-        (0.0, "born", born), (1_500.0, "edited", edited), (3_000.0, "moved", moved), (4_500.0, "off", off),
-        (5_400.0, "held", held), (5_700.0, "on", on), (7_000.0, "gone", gone),
+    life = Life(run)
+    steps: tuple[tuple[float, Callable[[], None]], ...] = (
+        (0.0, life.born), (1_500.0, life.edited), (3_000.0, life.moved), (3_600.0, life.group_edited),
+        (5_400.0, life.group_runs), (5_500.0, life.off), (6_400.0, life.held), (6_700.0, life.on), (8_000.0, life.gone),
     )  # fmt: skip
-    return [Deed(at_s, name, do) for at_s, name, do in steps]
+    return [Deed(at_s, do.__name__, do) for at_s, do in steps]

@@ -4,7 +4,7 @@ P1 no lost tenant      P2 no double create     P3 no orphan          P4 no forei
 P6 converges, quiet    P7 monotonic status     P8 deletion           P9 guard                (docs/promises.md)
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +26,11 @@ FIGHTS_MAX = 1
 CALLS_MAX = 5_000
 """Of one run: far more than any needs."""
 PRECIOUS = ("dpg-", "red-")
+HEARD_WITHIN = timedelta(seconds=1_500)
+"""Longer than any process is dead or stopped, far shorter than the resync interval."""
+MINUTE = timedelta(seconds=60)
+PASSES_A_MINUTE = 25
+"""Of one tenant; people's words, its own answers and looks at its deploys make less than half of it."""
 
 
 @dataclass
@@ -55,6 +60,10 @@ class Oracles:
     broken: list[str] = field(default_factory=list)
     writes: int = 0
     generations: dict[str, int] = field(default_factory=dict)
+    unheard: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    """The generation of what was said of a tenant while its pass was at work, and when that pass ended."""
+    passes: dict[str, deque[datetime]] = field(default_factory=dict)
+    """When the passes of a tenant ended, in its last minute."""
     fights: dict[str, int] = field(default_factory=dict)
     exported: set[str] = field(default_factory=set)
     held_since: dict[str, datetime] = field(default_factory=dict)
@@ -150,6 +159,29 @@ class Oracles:
         if observed_generation > self.database.tenants[tenant].generation:
             self.break_("P7", f"{tenant}: observed a generation that is not there yet")
         self.generations[tenant] = max(before, observed_generation)
+        self._heard(tenant, observed_generation)
+        self._calm(tenant)
+
+    def _heard(self, tenant: str, observed_generation: int) -> None:
+        """What is said while a pass is at work wakes the tenant again: nobody's word waits for the next resync."""
+        now, generation = self.database.world(), self.database.tenants[tenant].generation
+        if tenant in self.unheard and observed_generation >= self.unheard[tenant][0]:
+            said, since = self.unheard.pop(tenant)
+            if now - since > HEARD_WITHIN:
+                self.break_("P1", f"{tenant}: generation {said} waited {(now - since).total_seconds():.0f} s")
+        if observed_generation < generation:
+            self.unheard.setdefault(tenant, (generation, now))
+
+    def _calm(self, tenant: str) -> None:
+        """Whatever fails is tried again after a pause."""
+        now = self.database.world()
+        ended = self.passes.setdefault(tenant, deque())
+        ended.append(now)
+        while ended[0] < now - MINUTE:
+            ended.popleft()
+        if len(ended) > PASSES_A_MINUTE:
+            self.break_("P6", f"{tenant}: {len(ended)} passes within a minute")
+            ended.clear()
 
     # ------------------------------------------------------------ liveness
 

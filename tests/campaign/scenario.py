@@ -16,8 +16,10 @@ from tests.campaign.stacks import BLUEPRINTS, CARRY_MODE, EDITED, SHAPES
 HALF = 0.5
 STRANGERS = 0.2
 BAD_NETWORK = 0.5
+AGAIN = 0.3
+"""How often a word is followed by another at once, while the pass that the first one woke is still at work."""
 SPAN_S = 2_400.0
-"""Everything that people do happens within this time."""
+"""Everything that people do happens within this time, give or take a word said twice."""
 NAMES = ("acme", "bolt", "cora", "dune", "echo")
 RULES: tuple[dict[str, Any], ...] = (
     {"fault": "timeout_after", "method": "POST"},
@@ -81,7 +83,10 @@ class Scenario:
             begin_s = random.uniform(0.0, 300.0)
             self._at(begin_s, f"sign up {name} on {blueprint}", self._sign_up, name, blueprint)
             for _ in range(random.choices((0, 1, 2, 4, 6), (10, 20, 25, 25, 20))[0]):
-                self._edit(name, random.uniform(begin_s, SPAN_S))
+                at_s = random.uniform(begin_s, SPAN_S)
+                self._edit(name, at_s)
+                if random.random() < AGAIN:
+                    self._edit(name, at_s + random.uniform(0.01, 3.0))
         for _ in range(random.choices((0, 1, 3, 6), (20, 30, 30, 20))[0]):
             self._meddle(random.choice(names), random.uniform(60.0, SPAN_S))
         for _ in range(random.choices((0, 2, 4, 8), (15, 30, 35, 20))[0]):

@@ -10,15 +10,6 @@ import pytest
 from tests.campaign.loop import OWNER, Process, SeededLoop
 
 PROJECT = Path(__file__).resolve().parents[2]
-FOUND = {
-    83: "the look-up of a lost deploy on a service that is gone ended every pass of its tenant",
-    105: "a late answer about a project that was deleted since brought back its inventory row",
-    3088: "a create's success told twice brought back the inventory row of what had been deleted since",
-    3094: "the deploy that a resume starts was taken for one whose request was lost",
-    76: "a resume of what somebody had resumed already was waited for in vain",
-    30: "a failed deploy was not started anew for a person who asked",
-}
-"""Seeds that found a bug once, by what it was; the regression tests proper are in tests/engine and tests/postgres."""
 
 
 def campaign(*arguments: str) -> str:
@@ -52,10 +43,6 @@ def test_a_seed_tells_the_same_story_each_time() -> None:
     stories = {campaign("--replay", "5") for _ in range(2)}
     assert len(stories) == 1
     assert "sign up acme" in stories.pop()
-
-
-def test_seeds_that_found_something_find_it_no_more() -> None:
-    campaign("--only", "seeds", *(f"--seed={seed}" for seed in FOUND))
 
 
 def test_whoever_is_killed_runs_no_further_and_whoever_is_stopped_goes_on_later() -> None:

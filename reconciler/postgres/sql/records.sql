@@ -38,7 +38,7 @@ SELECT t.*, f.revision AS newest, s.document AS status, b.mode AS brake, b.why A
   NOT EXISTS (
     SELECT FROM reconciler.inventory i WHERE i.tenant = t.name AND i.kind = 'postgres' AND NOT EXISTS (
       SELECT FROM reconciler.operations o WHERE o.tenant = i.tenant AND o.component = i.component
-        AND o.verb = 'export' AND o.state = 'succeeded' AND o.sent_at >= t.deleted_at)) AS exported
+        AND o.verb = 'export' AND o.state = 'succeeded' AND o.generation >= t.deleted_generation)) AS exported
 FROM reconciler.tenants t
 JOIN reconciler.blueprints f ON f.name = t.blueprint
 LEFT JOIN reconciler.status s ON s.name = t.name

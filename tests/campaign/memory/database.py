@@ -35,6 +35,7 @@ class Tenant:
     created_at: datetime
     generation_at: datetime
     deleted_at: datetime | None = None
+    deleted_generation: int | None = None
     purge_at: datetime | None = None
     purge_mode: str = "wait"
     purged_at: datetime | None = None
@@ -303,10 +304,10 @@ class Database:
     def _date_deletion(self, row: Tenant) -> None:
         """Keep the time of purging as the trigger of the SQL contract does."""
         if row.columns["state"] != "deleted":
-            row.deleted_at = row.purge_at = None
+            row.deleted_at = row.deleted_generation = row.purge_at = None
             row.purge_mode = "wait"
         elif row.deleted_at is None:
-            row.deleted_at = self.now()
+            row.deleted_at, row.deleted_generation = self.now(), row.generation
             keep_s = self.blueprints[str(row.columns["blueprint"])].revisions[-1].on_delete.keep_for_s
             row.purge_at = row.deleted_at + timedelta(seconds=keep_s if row.purge_mode == "wait" else 0)
 

@@ -79,7 +79,7 @@ class MemoryStore(Orphans):
                 if id in self.db.inventory and self.db.inventory[id].tenant == tenant
             },
             reconcile_token=row.token,
-            exported=row.deleted_at is not None and self._exported(tenant, row.deleted_at),
+            exported=row.deleted_generation is not None and self._exported(tenant, row.deleted_generation),
             swept_at=min(self.db.sweeps.values(), default=None),
         )
 
@@ -135,7 +135,7 @@ class MemoryStore(Orphans):
             if (scope, owner) in owners
         }
 
-    def _exported(self, tenant: str, deleted_at: datetime) -> bool:
+    def _exported(self, tenant: str, deleted_generation: int) -> bool:
         databases = {
             held.owned.component
             for held in self.db.inventory.values()
@@ -145,7 +145,7 @@ class MemoryStore(Orphans):
             row.value.component
             for row in self.db.journal.values()
             if row.tenant == tenant and row.value.verb == "export" and row.value.state is OperationState.SUCCEEDED
-            and row.value.sent_at is not None and row.value.sent_at >= deleted_at
+            and row.generation >= deleted_generation
         }  # fmt: skip
         return databases <= done
 
