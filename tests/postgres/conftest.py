@@ -61,6 +61,13 @@ class Database:
         (row,) = self.run(statement, values, role)
         return row
 
+    def cut(self, which: str) -> int:
+        """Terminate backends and wait until they are gone: told only, one may still take the next statement and die
+        of it."""
+        gone = self.run(f"SELECT pg_terminate_backend(pid, 5000) AS gone FROM pg_stat_activity WHERE {which}")
+        assert all(row["gone"] for row in gone)
+        return len(gone)
+
     def blueprint(self, name: str = "crm", revision: int = 1) -> None:
         """Put a Blueprint's revision there, as the registry does."""
         self.run(

@@ -43,11 +43,7 @@ async def test_a_killed_connection_is_replaced_and_nothing_is_missed(
 ) -> None:
     assert await next_one(heard) == ""
     for name in ("acme", "bolt"):
-        killed = database.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reconciler' "
-            "AND query LIKE 'LISTEN%%'"
-        )
-        assert killed
+        assert database.cut("application_name = 'reconciler' AND query LIKE 'LISTEN%%'")
         database.sign_up(name)  # while nobody listens
         assert await next_one(heard) == ""  # so everything is looked at
         database.run("UPDATE reconciler.tenants SET tier = 'pro' WHERE name = %s", [name])
@@ -92,10 +88,7 @@ async def test_probes_are_not_told(store: PostgresStore, database: Database, mon
 async def test_a_store_whose_connections_were_cut_goes_on(store: PostgresStore, database: Database) -> None:
     database.sign_up("acme")
     await store.load("acme", NOW)
-    database.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
+    assert database.cut("datname = current_database() AND pid <> pg_backend_pid()")
     assert (await store.load("acme", NOW)).generation == 1  # dead connections are not handed out
 
 
