@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     """libpq URL of the Postgres that holds specs and status. No default: a production daemon must never fall back to
     an embedded server. It holds a password, so it is never shown."""
 
+    database_direct_url: str = Field(default="", repr=False)
+    """URL of the same database without a connection pooler, where `DATABASE_URL` leads through one: for LISTEN and for
+    migrations, which need a session of their own. Empty: `DATABASE_URL`; through a pooler new work is then found by
+    polling alone."""
+
     render_api_key: SecretStr = Field(default=SecretStr(""), validation_alias=_plain("render_api_key"))
     """Key of the Render workspace (Dashboard, Account Settings, API Keys). No default: there is no harmless one."""
 

@@ -23,7 +23,7 @@ from reconciler.doors import Actor
 from reconciler.engine.worker import Worker
 from reconciler.manifest import load_local_secrets
 from reconciler.ports import Brake
-from reconciler.postgres import migrate
+from reconciler.postgres import migrate, pooler
 from reconciler.postgres.errors import Unreachable
 from reconciler.settings import Settings
 from reconciler.telemetry import logs
@@ -96,6 +96,8 @@ async def _main(run: Run) -> int:
             worker = Worker(wiring.ports, owner_name(), alive_at=alive_at)
         serving = Serving(run.settings, wiring, worker, local=run.options.local)
         await serving.start(with_api=run.options.role in ("all", "api"))
+        for text in await pooler.findings(wiring.pool, run.settings.database_direct_url, run.settings.poll_s):
+            wiring.telemetry.problem("pooler_found", says=text)
         wiring.telemetry.log("started", role=run.options.role, owner=owner_name(), api=serving.url)
         if run.world is not None:
             await _open_local(run, run.world, wiring, serving)
@@ -117,7 +119,7 @@ async def _connect(run: Run) -> Wiring | None:
     while not run.stopping.is_set():
         try:
             if run.world is None or run.world.postgres is None:
-                await asyncio.to_thread(migrate.upgrade, run.settings.database_url)
+                await asyncio.to_thread(migrate.upgrade, run.settings.database_direct_url or run.settings.database_url)
             return await wire(run.settings)
         except (Unreachable, Unavailable) as error:
             if run.options.once and time.monotonic() - began > run.options.timeout_s:

@@ -239,7 +239,7 @@ async def wire(settings: Settings, *, application_name: str = "reconciler") -> W
     reader = Reader()
     store = PostgresStore(
         pool, reader=reader, vault=vault, workspace=settings.render_owner_id, guard_band_s=_guard_band(settings, clock),
-        passes_max=settings.passes_kept, passes_s=settings.passes_kept_s,
+        passes_max=settings.passes_kept, passes_s=settings.passes_kept_s, direct_url=settings.database_direct_url,
     )  # fmt: skip
     gate.store = store
     learner.store = store

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psycopg
+from psycopg import errors
 
 from reconciler.core.errors import StoreUnavailable
 from reconciler.core.spec import BlueprintSpec
@@ -17,9 +18,12 @@ GUARD_BAND_MAX_S = 29.0
 
 @asynccontextmanager
 async def reachable() -> AsyncIterator[None]:
-    """Raise StoreUnavailable where the database is gone, too slow, or a lock could not be had."""
+    """Raise StoreUnavailable where the database is gone, too slow, takes no writes, or a lock could not be had."""
     try:
         yield
+    except errors.ReadOnlySqlTransaction as error:
+        words = " ".join(str(error).split())[:200]
+        raise StoreUnavailable(f"the database takes no writes (a standby, or made read-only): {words}") from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         words = " ".join(str(error).split())[:200]
         raise StoreUnavailable(f"the database does not answer: {words or type(error).__name__}") from error
@@ -30,11 +34,12 @@ class Adapter:
 
     def __init__(
         self, pool: Pool, reader: SpecReader, vault: Vault, workspace: str = "", guard_band_s: float = 2.0,
-        *, passes_max: int = 20, passes_s: float = 7 * 86400.0,
+        *, passes_max: int = 20, passes_s: float = 7 * 86400.0, direct_url: str = "",
     ) -> None:  # fmt: skip
         """Take an open pool and an unlocked vault; `guard_band_s` is world time around the edges of windows.
 
-        Of each tenant the newest `passes_max` passes are kept, for `passes_s` of world time.
+        Of each tenant the newest `passes_max` passes are kept, for `passes_s` of world time. `direct_url` leads to the
+        same database where the pool goes through a pooler.
         """
         if not 0 <= guard_band_s <= GUARD_BAND_MAX_S:
             raise ValueError(f"guard_band_s must be 0 to {GUARD_BAND_MAX_S:.0f} seconds, not {guard_band_s}")
@@ -45,6 +50,7 @@ class Adapter:
         self.guard_band_s = guard_band_s
         self.passes_max = passes_max
         self.passes_s = passes_s
+        self.direct_url = direct_url
         self.speed = 1.0
         self._parsed: dict[tuple[str, int], BlueprintSpec] = {}
 

@@ -12,17 +12,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from psycopg import conninfo
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from reconciler.postgres import roles
-from reconciler.postgres.errors import DatabaseError, WrongServer, explain, normalise
+from reconciler.postgres import pool, roles
+from reconciler.postgres.errors import DatabaseError, WrongServer, explain
 
 SCHEMA = "reconciler"
 LOCK = 0x7265636F6E  # "recon": the advisory lock that every migration of this database takes
-CONNECT_TIMEOUT_S = 10
 OLDEST, NEWEST_TESTED = 15, 18
 T = TypeVar("T")
 _alembic = threading.Lock()
@@ -94,12 +92,10 @@ def _read(url: str, ask: Callable[[Connection], T]) -> T:
 
 @contextmanager
 def _begin(url: str) -> Iterator[Connection]:
-    address = normalise(url)
-    defaults = {"connect_timeout": str(CONNECT_TIMEOUT_S), "application_name": "reconciler migrate"}
-    given = {key: str(value) for key, value in conninfo.conninfo_to_dict(address).items() if value is not None}
-    text = conninfo.make_conninfo("", **(defaults | given))
+    text = pool.address(url, "reconciler migrate")
+    # Behind a pooler a prepared statement would outlive its session.
     engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(text), poolclass=NullPool
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(text, prepare_threshold=None), poolclass=NullPool
     )
     try:
         with engine.begin() as connection:

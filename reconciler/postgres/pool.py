@@ -1,28 +1,30 @@
 """Opens connections with the time-outs that every statement of ours lives under; knows no statement.
 
-Limits on real time: a statement 15 s, a lock 5 s, an idle transaction 5 s. A silently dead peer is noticed by TCP
-within half a minute, because a query on such a connection cannot be cancelled from here (psycopg issue 1371).
+Limits on real time: a statement 15 s, a lock 5 s, an idle transaction 5 s, which the server keeps. A silent peer is
+noticed here, in two ways. One that is dead acknowledges nothing: TCP gives up within half a minute. One that lives and
+says nothing (a pooler or a proxy that hangs) acknowledges for ever, and a query on it cannot be cancelled (psycopg
+issue 1371): after 20 s without an answer our end of its socket is closed.
+
+Behind a pooler that gives a session to each transaction (PgBouncer's transaction mode) nothing may be left on a
+session: no statement is prepared and nothing is set but the time zone, which poolers carry along.
 """
 
+import asyncio
+import contextlib
+import os
 import select
+import socket
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+import psycopg
 from psycopg import AsyncConnection, conninfo
+from psycopg.abc import PQGen
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from reconciler.postgres.errors import normalise
-
-
-class Connection(AsyncConnection[DictRow]):
-    """A connection of the pool; `checked_at_s` (monotonic) is when it was last seen to be alive."""
-
-    checked_at_s: float = 0.0
-
-
-Pool = AsyncConnectionPool[Connection]
 
 STATEMENT_TIMEOUT_MS = 15_000
 LOCK_TIMEOUT_MS = 5_000
@@ -36,9 +38,69 @@ TCP: Mapping[str, str] = {
     "tcp_user_timeout": "25000",
 }
 POOL_WAIT_S = 10.0
+RECONNECT_S = 4.0
+"""So long a lost connection is tried again at growing intervals, then anew whenever one is wanted. Left to itself the
+pool would wait for up to two minutes more after an outage of as long."""
 CHECK_AFTER_S = 5.0
 """A connection seen alive so lately (real) is not asked again, which would double the trips of every pass, unless its
 socket has something to say: a server that goes says so, and only one that dies in silence is noticed later."""
+CHECK_WITHIN_S = 3.0
+"""A connection that does not say so soon that it is alive is not."""
+ANSWER_WITHIN_S = 20.0
+"""Longer than the server lets any statement take."""
+T = TypeVar("T")
+
+
+class Connection(AsyncConnection[DictRow]):
+    """A connection that gives up a silent peer; `checked_at_s` (monotonic) is when it was last seen to be alive.
+
+    `pooled`: another process stands between us and the server, and sessions are not ours.
+    """
+
+    checked_at_s: float = 0.0
+    answer_within_s: float = 0.0
+    pooled: bool = False
+    _silent: bool = False
+    _watch: asyncio.TimerHandle | None = None
+
+    async def wait(self, gen: PQGen[T], *args: Any, **more: Any) -> T:  # noqa: ANN401 - psycopg's own
+        """Wait for the server as psycopg does, but not for ever; OperationalError when the connection was given up."""
+        if more.get("timeout") is not None:  # the caller has a limit of his own
+            return await super().wait(gen, *args, **more)
+        limit_s = self.answer_within_s or ANSWER_WITHIN_S
+        self._watch_for(limit_s)
+        try:
+            return await super().wait(gen, *args, **more)
+        except psycopg.OperationalError as error:
+            if self._silent:
+                raise psycopg.OperationalError(f"no answer within {limit_s:g} s: the connection is given up") from error
+            raise
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+
+    def _watch_for(self, limit_s: float) -> None:
+        self._watch = asyncio.get_running_loop().call_later(limit_s, self._give_up, limit_s)
+
+    def _give_up(self, limit_s: float) -> None:
+        """Close our end of the socket, which ends the wait; not where an answer came that this process slept over."""
+        if self.closed:
+            return
+        if self.has_news():
+            self._watch_for(limit_s)
+            return
+        self._silent = True
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.fileno())) as ours:
+            ours.shutdown(socket.SHUT_RDWR)
+
+    def has_news(self) -> bool:
+        """Say whether the socket can be read: while idle, its other end was closed, or a notice came."""
+        waiting = select.poll()
+        waiting.register(self.fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
+
+
+Pool = AsyncConnectionPool[Connection]
 
 
 def address(url: str, application_name: str) -> str:
@@ -47,8 +109,17 @@ def address(url: str, application_name: str) -> str:
     return conninfo.make_conninfo("", **({**TCP, "application_name": application_name} | given))
 
 
-async def configure(connection: AsyncConnection[Any]) -> None:
-    """Set the time-outs and the zone of one session."""
+async def configure(connection: Connection) -> None:
+    """Find out whether the session is ours, and set its time-outs and zone."""
+    cursor = await connection.execute("SELECT pg_backend_pid() AS pid")
+    row = await cursor.fetchone()
+    assert row is not None
+    # A pooler makes up the numbers by which its clients cancel; only a server's own number is that of its process.
+    connection.pooled = row["pid"] != connection.info.backend_pid
+    if connection.pooled:
+        connection.prepare_threshold = None
+        await connection.execute("SET timezone = 'UTC'")
+        return
     await connection.execute(
         f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}; SET lock_timeout = {LOCK_TIMEOUT_MS}; "
         f"SET idle_in_transaction_session_timeout = {IDLE_TRANSACTION_TIMEOUT_MS}; SET timezone = 'UTC'; "
@@ -56,18 +127,13 @@ async def configure(connection: AsyncConnection[Any]) -> None:
     )
 
 
-def _has_news(connection: Connection) -> bool:
-    """Say whether the socket of an idle connection can be read: then its other end was closed, or a notice came."""
-    waiting = select.poll()
-    waiting.register(connection.fileno(), select.POLLIN)
-    return bool(waiting.poll(0))
-
-
 async def check(connection: Connection) -> None:
     """Make sure that a connection is alive before it is handed out; cheaply where it was a moment ago."""
     now_s = time.monotonic()
-    if now_s - connection.checked_at_s >= CHECK_AFTER_S or _has_news(connection):
+    if now_s - connection.checked_at_s >= CHECK_AFTER_S or connection.has_news():
+        connection.answer_within_s = CHECK_WITHIN_S
         await Pool.check_connection(connection)
+        connection.answer_within_s = 0.0
         connection.checked_at_s = now_s
 
 
@@ -80,6 +146,7 @@ def make_pool(url: str, *, max_size: int = 10, application_name: str = "reconcil
         min_size=1,
         max_size=max_size,
         timeout=POOL_WAIT_S,
+        reconnect_timeout=RECONNECT_S,
         configure=configure,
         check=check,
         name=application_name,

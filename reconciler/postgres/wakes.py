@@ -2,6 +2,8 @@
 
 Silent death of a LISTEN connection is the norm, not the exception: every ten seconds the listener notifies itself, and
 without an echo within five it reconnects, listens again, and only then says "" - look at everything once.
+
+Through a pooler nobody can listen, unless there is another way to the server: then those who poll find everything.
 """
 
 import asyncio
@@ -14,17 +16,23 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from reconciler.postgres.adapter import Adapter
-from reconciler.postgres.pool import Connection, configure
+from reconciler.postgres.pool import Connection, address, configure
 
 CHANNEL = "reconciler_tenants"
 PROBE = "probe:"
 PROBE_EVERY_S = 10.0
 ECHO_WITHIN_S = 5.0
 RECONNECT_S = 1.0
+POOLED_S = 60.0
+"""So long until it is tried again whether a pooler still stands in the way."""
 
 
 class _Dead(Exception):
     """The connection answers nothing."""
+
+
+class _Pooled(Exception):
+    """The session is not ours, so nothing can be heard on it."""
 
 
 class Wakes(Adapter):
@@ -42,15 +50,24 @@ class Wakes(Adapter):
                     async with aclosing(self._notices(connection)) as notices:
                         async for name in notices:
                             yield name
+            except _Pooled:
+                yield ""
+                await asyncio.sleep(POOLED_S)
             except (psycopg.Error, OSError, _Dead):
                 await asyncio.sleep(RECONNECT_S)
 
     async def _listen(self) -> Connection:
-        address = self.pool.conninfo
-        assert isinstance(address, str)
-        connection = await Connection.connect(address, autocommit=True, row_factory=dict_row)
-        await configure(connection)
-        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+        where = address(self.direct_url, self.pool.name) if self.direct_url else self.pool.conninfo
+        assert isinstance(where, str)
+        connection = await Connection.connect(where, autocommit=True, row_factory=dict_row)
+        try:
+            await configure(connection)
+            if connection.pooled:
+                raise _Pooled
+            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     async def _notices(self, connection: Connection) -> AsyncGenerator[str, None]:
