@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.fleet import BLUEPRINT, Fleet, make_foreign, open_fleet, seen
+from tests.daemon import promises
+from tests.daemon.fleet import BLUEPRINT, Fleet, open_fleet
+from tests.daemon.users import Users
 
 SEED = int(os.environ.get("KILL_SEED", "0")) or random.randrange(1, 1_000_000)  # noqa: S311
 """Printed; set KILL_SEED to repeat a run."""
@@ -20,45 +22,13 @@ async def fleet(database_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
         yield opened
 
 
-class Users:
-    """People who change things at random, but never more than one thing of a tenant at a time."""
-
-    def __init__(self, fleet: Fleet, chance: random.Random) -> None:
-        self.fleet = fleet
-        self.chance = chance
-        self.made = 0
-
-    async def act(self) -> str:
-        rows = [row for row in await self.fleet.rows() if row.state != "deleted" and row.name != "taken"]
-        what = self.chance.choice(["new", "new", "tier", "theme", "suspend", "resume", "delete"])
-        if what == "new" or len(rows) < 2:
-            self.made += 1
-            await self.fleet.put(f"t{self.made}", new=True)
-            return f"new t{self.made}"
-        name = self.chance.choice(rows).name
-        match what:
-            case "tier":
-                await self.fleet.put(name, tier=self.chance.choice(["small", "big"]))
-            case "theme":
-                await self.fleet.put(name, params={"theme": f"v{self.chance.randrange(1000)}"})
-            case "suspend":
-                await self.fleet.put(name, state="suspended")
-            case "resume":
-                await self.fleet.put(name, state="running")
-            case _:
-                await self.fleet.put(name, state="deleted")
-        return f"{what} {name}"
-
-
 async def survive(fleet: Fleet, kills: int, seed: int) -> None:
     """Kill a daemon so many times while people change things; after every restart all must be as if nothing was."""
     chance = random.Random(seed)  # noqa: S311 - what a test does, not a secret
     print(f"\nseed {seed}")
     await fleet.apply(BLUEPRINT)
-    strangers = [make_foreign(fleet.sim, "somebody-elses"), make_foreign(fleet.sim, "app-taken")]
-    await asyncio.sleep(2.0)
-    foreign = {one: seen(fleet.sim.truth(), one) for one in strangers}
-    await fleet.put("taken", new=True)
+    await promises.watch(fleet)
+    foreign = await promises.strangers(fleet)
     users = Users(fleet, chance)
     daemon = fleet.start()
     for number in range(kills):
@@ -69,7 +39,8 @@ async def survive(fleet: Fleet, kills: int, seed: int) -> None:
         daemon = fleet.start()
         took_s = await fleet.settle(90)
         print(f"kill {number + 1} {after_s:.2f} s after {', '.join(done)}: settled {took_s:.1f} s after the restart")
-        assert await fleet.wrongs(foreign) == [], (seed, number, done, fleet.words())
+        assert await promises.broken(fleet, foreign) == [], (seed, number, done, fleet.words())
+    assert await promises.unrest(fleet) == [], (seed, fleet.words())
     assert daemon.end() == 0
     text = "".join(one.text for one in fleet.daemons)
     assert "Traceback" not in text
