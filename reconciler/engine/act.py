@@ -1,5 +1,10 @@
-"""Runs one action: journal, token, send, settle. It decides nothing: the plan did."""
+"""Runs one action: journal, token, send, settle. It decides nothing: the plan did.
 
+A grant is for now. A process that was stopped between grant and request may have been replaced meanwhile, its effect
+looked up in vain and sent by another: what was granted too long ago is not sent at all.
+"""
+
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -69,6 +74,7 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
         values=resolve.plaintext(action.values, lookup), files=resolve.plaintext(action.files, lookup)
     )
     operation = await ports.store.open_operation(claim, action, request_hash(action), now)
+    asked_s = asyncio.get_running_loop().time()
     live_id = action.id if action.kind in SERVICES else ""
     cap = ports.options.caps.of(action.verb)
     throttle = await ports.store.send_operation(claim, operation, action.bucket, live_id, ports.clock.now(), cap=cap)
@@ -81,7 +87,10 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
             return Acted(ending=Ending.DENIED, message=throttle.message, until=throttle.until)
         return Acted(ending=Ending.THROTTLED, throttle=throttle, until=throttle.until)
     sent_at = ports.clock.now()
+    late_s = asyncio.get_running_loop().time() - asked_s
     try:
+        if late_s > ports.options.send_within_s:
+            raise Unavailable(f"too late to be sent: asked for {late_s:.0f} s ago")
         reply = await ports.render.send(action, plaintext)
     except RenderError as error:
         acted = await _failed(ports, claim, operation, action, error)

@@ -36,6 +36,8 @@ class Settings:
     write_timeout_s: float = 30.0
     read_timeout_s: float = 15.0
     connect_timeout_s: float = 10.0
+    write_start_s: float = 2.0
+    """A write whose first byte leaves later is not sent: it was granted for now."""
     probe_timeout_s: float = 10.0
     read_tries: int = 3
     read_deadline_s: float = 60.0
@@ -192,7 +194,12 @@ class Calls:
             answer = await self._transport.request(
                 method,
                 self._base + where,
-                timeouts=Timeouts(connect_s=settings.connect_timeout_s, read_s=read_s, total_s=2 * read_s),
+                timeouts=Timeouts(
+                    connect_s=settings.connect_timeout_s,
+                    read_s=read_s,
+                    total_s=2 * read_s,
+                    start_s=settings.write_start_s if writes else None,
+                ),
                 query=query,
                 headers=headers,
                 body=None if body is None else json.dumps(body).encode(),

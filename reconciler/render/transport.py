@@ -38,6 +38,8 @@ class Timeouts:
     read_s: float = 15.0
     pool_s: float = 15.0
     total_s: float = 60.0
+    start_s: float | None = None
+    """If its first byte cannot leave so soon, because this process slept meanwhile, the request is not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,10 @@ class Answer:
     seconds: float
     sent_at: float
     """Machine time (epoch seconds) when the request left; the answer was complete `seconds` later."""
+
+
+class _Late(Exception):
+    """The first byte would leave too late."""
 
 
 class TransportError(Exception):
@@ -71,7 +77,22 @@ NOTHING_SENT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
+    _Late,
 )
+
+
+def _extensions(server_name: str, start_s: float | None) -> dict[str, object]:
+    """Say below httpx what it has no words for: the TLS name, and until when the first byte may leave."""
+    chosen: dict[str, object] = {"sni_hostname": server_name} if server_name else {}
+    if start_s is None:
+        return chosen
+    latest_s = time.monotonic() + start_s
+
+    async def begins(event: str, _: object) -> None:
+        if event.endswith("send_request_headers.started") and time.monotonic() > latest_s:
+            raise _Late
+
+    return chosen | {"trace": begins}
 
 
 class Transport:
@@ -120,7 +141,7 @@ class Transport:
                 headers=dict(headers or {}),
                 content=body,
                 timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.pool_s),
-                extensions={"sni_hostname": server_name} if server_name else None,
+                extensions=_extensions(server_name, timeouts.start_s),
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise TransportError(f"{self._peer} cannot be asked: bad address", sent=False) from error
@@ -216,6 +237,8 @@ class Transport:
                 self._replace(client)
             return TransportError(f"no free connection to {self._peer} for {seconds:.0f} s", sent=False)
         self._pool_timeouts = 0
+        if isinstance(error, _Late):
+            return TransportError(f"{self._peer} was not asked: too late after {seconds:.0f} s", sent=False)
         what = type(error).__name__
         if isinstance(error, httpx.TimeoutException):
             return TransportError(f"{self._peer} did not answer within {seconds:.0f} s ({what})", sent=sent)

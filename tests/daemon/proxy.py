@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import urlsplit
 
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 DROP_ALL = (0x06, 0, 0, 0)
@@ -31,6 +33,13 @@ class Pair:
     server: socket.socket
     mute: bool = False
     doomed: bool = False
+    marked: bool = False
+    opened: threading.Event = field(default_factory=threading.Event)
+    """Answers pass only while it is set."""
+
+    def __post_init__(self) -> None:
+        self.opened.set()
+
     over: threading.Event = field(default_factory=threading.Event)
 
     def end(self, *, rudely: bool) -> None:
@@ -38,12 +47,19 @@ class Pair:
         if self.over.is_set():
             return
         self.over.set()
+        self.opened.set()
         for one in (self.client, self.server):
             with contextlib.suppress(OSError):
                 if rudely:
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 one.shutdown(socket.SHUT_RD if rudely else socket.SHUT_RDWR)  # wakes who reads from it
             one.close()
+
+
+def through(url: str, port: int) -> str:
+    """The same URL by way of another port of this machine."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{parts.netloc.rpartition(':')[0]}:{port}").geturl()
 
 
 class Proxy:
@@ -58,12 +74,23 @@ class Proxy:
         self.lose_requests = 0.0
         """Chance that a connection is reset before the server gets what was sent."""
         self.lost = 0
+        self.marker = b""
+        """The answer to the COMMIT of the next transaction that holds this text is kept back, until `let_go`."""
+        self.held = threading.Event()
+        """An answer is kept back now."""
         self._mute = False
         self._chance = random.Random(seed)  # noqa: S311 - what a test does, not a secret
         self._pairs: set[Pair] = set()
         self._door = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = int(self._door.getsockname()[1])
         threading.Thread(target=self._accept, name=f"proxy {self.port}", daemon=True).start()
+
+    @classmethod
+    def before(cls, url: str, seed: int = 0) -> Self:
+        """Stand before the host of a URL."""
+        port = urlsplit(url).port
+        assert port is not None
+        return cls(port, seed)
 
     # ------------------------------------------------------------ faults
 
@@ -86,6 +113,12 @@ class Proxy:
         for pair in self._open():
             with contextlib.suppress(OSError):
                 drop_everything(pair.client)
+
+    def let_go(self) -> None:
+        """Pass on what was kept back, and keep nothing back any more."""
+        self.marker = b""
+        for pair in self._open():
+            pair.opened.set()
 
     def heal(self) -> None:
         """Be an honest proxy again, for new connections; silent ones stay silent."""
@@ -130,14 +163,23 @@ class Proxy:
                 if self._chance.random() < self.lose_requests:
                     self.lost += 1
                     break
+                self._keep_back(pair, data)
                 pair.doomed = pair.doomed or self._chance.random() < self.lose_answers
                 pair.server.sendall(data)
         pair.end(rudely=self.lose_requests > 0)
         self._pairs.discard(pair)
 
+    def _keep_back(self, pair: Pair, data: bytes) -> None:
+        pair.marked = pair.marked or (bool(self.marker) and self.marker in data)
+        if pair.marked and b"COMMIT" in data:
+            pair.marked, self.marker = False, b""
+            pair.opened.clear()
+            self.held.set()
+
     def _answer(self, pair: Pair) -> None:
         with contextlib.suppress(OSError):
             for data in self._pieces(pair, pair.server):
+                pair.opened.wait()
                 if pair.doomed:
                     self.lost += 1
                     break

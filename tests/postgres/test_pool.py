@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -11,27 +10,21 @@ import pytest
 from reconciler.core.errors import StoreUnavailable
 from reconciler.postgres import pool as pools
 from reconciler.postgres.store import PostgresStore
-from tests.daemon.proxy import Proxy
+from tests.daemon.proxy import Proxy, through
 from tests.postgres.conftest import NOW, Database, open_store
 
 
 @pytest.fixture
 def proxy(database: Database) -> Iterator[Proxy]:
-    found = Proxy(urlsplit(database.url).port or 5432)
+    found = Proxy.before(database.url)
     yield found
     found.close()
-
-
-def through(database: Database, port: int) -> str:
-    """The database's URL, by way of another port."""
-    parts = urlsplit(database.url)
-    return parts._replace(netloc=f"{parts.netloc.rpartition(':')[0]}:{port}").geturl()
 
 
 @pytest.fixture
 async def store(database: Database, proxy: Proxy, key: bytes) -> AsyncIterator[PostgresStore]:
     database.sign_up("acme")
-    found = await open_store(through(database, proxy.port), key)
+    found = await open_store(through(database.url, proxy.port), key)
     yield found
     proxy.close()  # or the pool waits for connections that it is still opening
     await found.pool.close()
@@ -101,7 +94,7 @@ async def test_a_long_answer_of_a_listener_is_no_silence(
 
 async def test_a_peer_that_is_dead_is_given_up_by_tcp(database: Database, proxy: Proxy) -> None:
     tcp = "keepalives_idle=1&keepalives_interval=1&keepalives_count=2&tcp_user_timeout=1500"
-    address = pools.address(f"{through(database, proxy.port)}?{tcp}", "test")
+    address = pools.address(f"{through(database.url, proxy.port)}?{tcp}", "test")
     connection = await pools.Connection.connect(address, autocommit=True, row_factory=pools.dict_row)
     await pools.configure(connection)
     proxy.die()

@@ -166,3 +166,28 @@ def test_only_the_transport_knows_httpx():
         if "import httpx" in file.read_text() or "from httpx" in file.read_text()
     ]
     assert importers == ["transport.py"]
+
+
+async def test_a_request_whose_first_byte_would_leave_too_late_is_not_sent(scripted, http_answer):
+    arrived, paths = asyncio.Event(), []
+
+    async def slow(request):
+        paths.append(request.path)
+        arrived.set()
+        await asyncio.sleep(0.3)
+        return http_answer(200, "done")
+
+    scripted.handler = slow
+    transport = Transport(max_connections=1)
+    patient = Timeouts(read_s=2, pool_s=5)
+    first = asyncio.create_task(transport.request("POST", scripted.url + "/first", timeouts=patient, body=b"{}"))
+    await arrived.wait()
+    late = Timeouts(read_s=2, pool_s=5, start_s=0.1)
+    with pytest.raises(TransportError, match="was not asked: too late") as caught:
+        await transport.request("POST", scripted.url + "/late", timeouts=late, body=b"{}")
+    assert not caught.value.sent
+    await first
+    answer = await transport.request("POST", scripted.url + "/soon", timeouts=late, body=b"{}")
+    assert answer.body == b"done"
+    assert paths == ["/first", "/soon"]
+    await transport.close()
