@@ -106,7 +106,8 @@ def _not_as_asked(row: TenantRow, truth: Any) -> Iterator[str]:
         return
     for kind, name in (("services", "app"), ("postgres", "db"), ("env_groups", "common")):
         count = mine.count((kind, f"{name}-{row.name}"))
-        if count != 1:
+        # Whoever was suspended before anything stood has nothing.
+        if count > 1 or (count == 0 and row.state == "running"):
             yield f"{count} {kind} named {name}-{row.name}"
     apps = [one for one in truth["services"] if one["name"] == f"app-{row.name}"]
     if len(apps) == 1:
