@@ -25,7 +25,7 @@ from reconciler.core.errors import (
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import ENVIRONMENT, SERVICES, Kind
 from reconciler.core.observed import Observed
-from reconciler.core.plan.outcome import linked, owned_after
+from reconciler.core.plan.outcome import dirtied, linked, linked_to, owned_after
 from reconciler.core.stops import request_hash
 from reconciler.core.values import Lookup
 from reconciler.engine.options import Ports
@@ -157,7 +157,7 @@ def rows_after(
             )
             seen.append(made)
     if action.kind is Kind.ENV_GROUP and action.needs_deploy:
-        rows += _dirtied(owned, row)
+        rows += [dirtied(one) for one in linked_to(owned, row.observed)]
     if action.verb in (Verb.LINK_GROUP, Verb.UNLINK_GROUP):
         rows, seen = _relinked(action, owned, row, seen)
     if action.verb is Verb.MOVE and before is not None:
@@ -177,13 +177,6 @@ def _expected(action: Action, before: Observed, reply: Reply) -> Observed:
     elif action.verb is Verb.ADD_DOMAIN and reply.detail is not None:
         return before
     return replace(before, fields=fields)
-
-
-def _dirtied(owned: Mapping[str, Owned], group: Owned) -> list[Owned]:
-    """Mark the services linked to a changed env group: they need a deploy (Render API 3.3)."""
-    links = group.observed.fields.get("links") if group.observed else None
-    ids = links if isinstance(links, list) else []
-    return [replace(row, known=replace(row.known, dirty=True)) for row in owned.values() if row.id in ids]
 
 
 def _relinked(

@@ -9,7 +9,7 @@ from reconciler.core.errors import Gone
 from reconciler.core.inventory import Known, Owned
 from reconciler.core.kinds import ENVIRONMENT, SERVICES, Kind
 from reconciler.core.observed import Deploy, Observed
-from reconciler.core.plan.outcome import owned_after
+from reconciler.core.plan.outcome import dirtied, linked_to, owned_after
 from reconciler.core.plan.view import label
 from reconciler.core.status import Event, Reason
 from reconciler.engine.options import Ports
@@ -22,6 +22,11 @@ TAKEN_GRACES = 5
 question costs a create of the hour."""
 SKEW = timedelta(seconds=5)
 OUR_TRIGGER = "api"
+DEPLOYED_AFTER = frozenset(
+    {Verb.UPDATE, Verb.SET_ENV, Verb.SET_FILES, Verb.SET_GROUP_VAR, Verb.REMOVE_GROUP_VAR, Verb.LINK_GROUP}
+    | {Verb.UNLINK_GROUP, Verb.ADD_DISK, Verb.CHANGE_DISK}
+)
+"""What may only run with a deploy after it; where nobody knows whether it happened, one deploy too many is no harm."""
 
 
 @dataclass(slots=True)
@@ -34,6 +39,10 @@ class Settled:
     stale: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
     again_at: datetime | None = None
+
+    def latest(self, row: Owned) -> Owned:
+        """Answer a row as it was settled last: several effects may have been under way on one object."""
+        return next((one for one in reversed(self.owned) if one.id == row.id), row)
 
     def wait(self, operation: Operation, message: str, until: datetime | None, *, you: str = "") -> None:
         """Let a component wait for the outcome of its operation."""
@@ -186,10 +195,14 @@ async def _settle_other(
     if row is None:
         await _close(ports, claim, operation, OperationState.NEVER_HAPPENED, "its object is not ours any more")
         return
-    happened = await _happened(ports, operation, row, result)
+    told = len(result.owned)
+    happened = await _happened(ports, operation, owned, result)
     state = OperationState.SUCCEEDED if happened else OperationState.NEVER_HAPPENED
     gone = happened and operation.verb == Verb.DELETE  # asked for, and now 404 or 410: that is the proof
-    settlement = Settlement(state=state, message="compared with what Render shows", forgotten=(row.id,) if gone else ())
+    settlement = Settlement(
+        state=state, message="compared with what Render shows", owned=tuple(result.owned[told:]),
+        forgotten=(row.id,) if gone else (),
+    )  # fmt: skip
     await ports.store.settle_operation(claim, operation.id, settlement, ports.clock.now())
     if gone:
         result.gone.append(row)
@@ -224,8 +237,9 @@ async def _deployed(ports: Ports, operation: Operation, row: Owned, result: Sett
     return True
 
 
-async def _happened(ports: Ports, operation: Operation, row: Owned, result: Settled) -> bool:
+async def _happened(ports: Ports, operation: Operation, owned: Mapping[str, Owned], result: Settled) -> bool:
     """Ask Render what an unknown effect left behind, and keep what that tells us."""
+    row = result.latest(owned[operation.component])
     if operation.verb == Verb.DEPLOY and row.kind in SERVICES:
         return await _deployed(ports, operation, row, result)
     if operation.verb == Verb.RUN_JOB:
@@ -234,10 +248,11 @@ async def _happened(ports: Ports, operation: Operation, row: Owned, result: Sett
         result.owned.append(replace(row, known=replace(row.known, hook_done=True)))
         return True
     try:
-        await ports.render.get(row.kind, row.id)
+        found = await ports.render.get(row.kind, row.id)
     except Gone:
         return operation.verb == Verb.DELETE
-    needs_deploy = row.kind in SERVICES and operation.verb in (Verb.UPDATE, Verb.SET_ENV, Verb.SET_FILES)
-    if needs_deploy:
-        result.owned.append(replace(row, known=replace(row.known, dirty=True)))
+    if row.kind in SERVICES and operation.verb in DEPLOYED_AFTER:
+        result.owned.append(dirtied(row))
+    elif row.kind is Kind.ENV_GROUP and operation.verb in DEPLOYED_AFTER:
+        result.owned += [dirtied(result.latest(one)) for one in linked_to(owned, found)]
     return operation.verb != Verb.DELETE

@@ -166,6 +166,10 @@ class Worker:
         except NotFound as error:
             telemetry.problem("tenant_vanished", tenant=claim.tenant, error=str(error))
             result = "error"
+        except Throttled as error:  # a full budget is nobody's failure
+            telemetry.log("pass_waits", tenant=claim.tenant, epoch=claim.epoch, why=describe(error))
+            result = "requeue_after"
+            await self._retry_later(claim, error, trail)
         except Exception as error:
             telemetry.problem("pass_failed", tenant=claim.tenant, epoch=claim.epoch, error=describe(error))
             result = "error"

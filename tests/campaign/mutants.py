@@ -182,7 +182,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "a wake during a pass is lost": _patched((MemoryStore, "finish", _wakes_are_lost)),
     "status speaks of a generation it has not seen": _patched((report, "verdict", _boastful)),
     "changes are written and never deployed": _patched((planned_service, "plan_deploy", lambda *_, **__: None)),
-    "a changed group deploys nobody": _patched((act, "_dirtied", lambda *_: [])),
+    "a changed group deploys nobody": _patched((act, "linked_to", lambda *_: [])),
     "drift is seen and never healed": _planning(lambda seen: replace(seen, policy=DriftPolicy.REPORT)),
     "a deletion is carried out at once": _planning(
         lambda seen: replace(seen, purge=seen.purge or seen.state is DesiredState.DELETED)

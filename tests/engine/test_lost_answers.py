@@ -51,6 +51,27 @@ async def test_the_deploy_that_a_resume_starts_is_not_taken_for_one_whose_reques
     assert await world.quiet() == []
 
 
+async def test_what_a_group_carries_runs_although_the_answer_to_its_change_was_lost(world: World) -> None:
+    """The change is seen at Render, so nothing is left to write: the services linked to it still run without it."""
+    await settled(world, PLAIN)
+    await world.simulator.fault(fault="status", status=502, method="PUT", path="/env-groups/", count=1, after=True)
+    await world.detail("acme", env={"shared": {"LOG_LEVEL": "debug"}})
+    await world.settle("acme", within_s=3600, step_s=20.0)
+    assert (await world.live("services", "app-acme"))["running"]["env"]["LOG_LEVEL"] == "debug"
+    assert await world.quiet() == []
+
+
+async def test_a_link_whose_answer_was_lost_reaches_what_runs(world: World) -> None:
+    await settled(world, PLAIN)
+    await world.simulator.fault(fault="status", status=502, method="POST", path="/env-groups/", count=1, after=True)
+    side = "envVars: [{key: SIDE, value: left}]"
+    assert side in PLAIN
+    await world.apply(PLAIN.replace(side, side.replace("[", "[{fromGroup: shared}, ")))
+    await world.settle("acme", within_s=3600, step_s=20.0)
+    assert (await world.live("services", "jobs-acme"))["running"]["env"]["LOG_LEVEL"] == "info"
+    assert await world.quiet() == []
+
+
 async def test_a_deploy_without_an_answer_on_a_service_that_is_gone_holds_nobody_up(world: World) -> None:
     """Somebody deletes the service before the lost request is looked up: there is no deploy to ask for any more."""
     await settled(world, PLAIN)

@@ -143,3 +143,15 @@ def owned_after(
         observed=observed or before.observed,
         known=replace(known, state=state_of(observed)) if observed else known,
     )
+
+
+def linked_to(owned: Mapping[str, Owned], group: Observed | None) -> list[Owned]:
+    """Answer the services that an env group is linked to: each needs a deploy after its changes (Render API 3.3)."""
+    links = group.fields.get("links") if group else None
+    ids = links if isinstance(links, list) else []
+    return [row for row in owned.values() if row.id in ids]
+
+
+def dirtied(row: Owned) -> Owned:
+    """Mark a service as one whose last change runs only after a deploy."""
+    return replace(row, known=replace(row.known, dirty=True))
