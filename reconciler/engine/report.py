@@ -18,6 +18,10 @@ from reconciler.engine.act import Acted, Ending
 from reconciler.engine.options import Ports
 from reconciler.ports import Claim, Demand, Record, Throttle, Verdict, WakeClass
 
+EDGE = timedelta(minutes=1)
+"""By less than this lies the end of a wait for the next hour behind the end of this one."""
+ETA = "eta"
+"""Among a status's details: the generation and the ETA that was first told of it."""
 VERB_REASONS: Mapping[Verb, Reason] = {
     Verb.CREATE: Reason.CREATED,
     Verb.DELETE: Reason.DELETED,
@@ -107,9 +111,9 @@ def _turn(throttle: Throttle) -> datetime:
     if not throttle.limit:
         return throttle.until
     short = throttle.ahead + 1 - (throttle.limit - throttle.used)
-    hours = max(1, -(-short // throttle.limit))
-    nearest = (throttle.until + timedelta(minutes=30)).replace(minute=0, second=0, microsecond=0)
-    return max(throttle.until, nearest + timedelta(hours=hours - 1))
+    hours = -(-short // throttle.limit)
+    began = (throttle.until - EDGE).replace(minute=0, second=0, microsecond=0)
+    return max(throttle.until, began + timedelta(hours=hours)) if short > 0 else throttle.until
 
 
 def effect_events(action: Action) -> list[Event]:
@@ -186,6 +190,7 @@ def verdict(ports: Ports, facts: Facts, chance: float) -> Verdict:
     )
     if status.ready_since is not None and record.status is not None and record.status.ready_since is None:
         ports.telemetry.converged((now - record.generation_at).total_seconds())
+    status = _foretold(ports, facts, status, now)
     due, wake_class = _next(ports, facts, status, health, chance)
     return Verdict(
         status=status,
@@ -209,6 +214,20 @@ def _details(facts: Facts) -> dict[str, str]:
     elif before is not None and "found" in before.details:
         details["found"] = before.details["found"]
     return details
+
+
+def _foretold(ports: Ports, facts: Facts, status: Status, now: datetime) -> Status:
+    """Remember the ETA that was first told of a generation until the tenant is Ready, and say how far it was off."""
+    before = facts.record.status.details.get(ETA, "") if facts.record.status else ""
+    generation, _, told = before.partition(" ")
+    known = generation == str(status.observed_generation)
+    if status.phase is Phase.READY:
+        if known and status.conditions[1].status == "True":
+            ports.telemetry.foretold((now - datetime.fromisoformat(told)).total_seconds())
+            known = False
+    elif not known and status.eta is not None:
+        before, known = f"{status.observed_generation} {status.eta.isoformat()}", True
+    return replace(status, details={**status.details, ETA: before}) if known else status
 
 
 def _purged(facts: Facts) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.core import schedule
@@ -20,6 +21,8 @@ from reconciler.ports import Claim, WakeClass
 IDLE_MIN_S = 0.05
 DUTY_MIN_S = 0.2
 TRIM_EVERY_S = 60.0
+SWEEP_AGAIN_MAX_S = 120.0
+"""Longest wait (world) before a list that failed is asked for again: when Render is back, it is seen soon."""
 DISBELIEVED_S = 60.0
 """World seconds before all is listed again after a sweep whose absences were not believed."""
 LAST_WRITES_S = 1.0
@@ -49,6 +52,8 @@ class Worker:
         self._woken_again: set[str] = set()
         self._stopping = asyncio.Event()
         self._shares = Shares()
+        self._sweep_failures = 0
+        self._sweep_again_at: datetime | None = None
         self._alive_at = alive_at
 
     @property
@@ -235,6 +240,10 @@ class Worker:
 
         Whatever happened while this process was away, it looks, even if somebody else did so a moment ago.
         """
+        if self._sweep_again_at is not None and self.ports.clock.now() < self._sweep_again_at:
+            await self._pause_until(self._sweep_again_at)
+            return
+        self._sweep_again_at = None
         due = await self.sweeper.due()
         if not due:
             self._begin_passes()
@@ -246,8 +255,12 @@ class Worker:
             await self._pause_until(error.until)
             return
         except RenderError:
-            await self._pause(min(5.0, 30.0 / max(1.0, self.ports.clock.speed())))
+            self._sweep_failures += 1
+            pace = replace(self.ports.options.pace, backoff_max_s=SWEEP_AGAIN_MAX_S)
+            again = schedule.backoff(pace, self._sweep_failures, self._random.random())
+            self._sweep_again_at = self.ports.clock.now() + again
             return
+        self._sweep_failures = 0
         if step is Step.MORE:
             return
         if not await self.sweeper.due():

@@ -124,3 +124,6 @@ class Telemetry(Protocol):
 
     def converged(self, world_s: float) -> None:
         """Observe the time from a spec change to Ready at that generation, world seconds."""
+
+    def foretold(self, late_s: float) -> None:
+        """Observe how much later than first told a tenant was Ready, world seconds; negative: earlier."""

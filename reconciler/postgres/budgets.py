@@ -154,34 +154,39 @@ class Budgets(Adapter):
         ).fetchone()
         assert mine is not None
         mine |= {"tenant": tenant}
-        if not mine["started"] and await self._somebody_unseen(connection, mine):
-            return Throttle(until=moment + UNSEEN, used=used, limit=counter.limit)
         ahead = await (await connection.execute(SQL["ahead"], mine)).fetchone()
         assert ahead is not None
         remaining = counter.limit - used
         late = moment >= windows.reserves_end(counter.window)
         reserved = ahead["ready"] if late else ahead["ready"] + ahead["started_later"]
-        if remaining > reserved:
+        granted = remaining > reserved
+        unseen = 0 if mine["started"] else await self._unseen(connection, mine)
+        if granted and not unseen:
             await self._store(connection, Bucket.CREATE, "", counter)
             await connection.execute(SQL["meet_demand"], {"tenant": tenant})
             return None
-        frees_later = not late and remaining > ahead["ready"]
+        until = windows.opens_again(counter.window, self.guard_band_s)
+        if granted:
+            until = moment + UNSEEN
+        elif not late and remaining > ahead["ready"]:
+            until = windows.reserves_end(counter.window)
         return Throttle(
-            until=windows.reserves_end(counter.window)
-            if frees_later
-            else windows.opens_again(counter.window, self.guard_band_s),
-            position=ahead["tenants"] + 1,
-            ahead=ahead["ready"] + ahead["started_later"],
+            until=until,
+            position=ahead["tenants"] + unseen + 1,
+            ahead=ahead["ready"] + ahead["started_later"] + unseen * mine["wanted"],
             used=used,
             limit=counter.limit,
         )
 
-    async def _somebody_unseen(self, connection: Connection, mine: Row) -> bool:
-        """Say whether who goes before us has only just come: no stack is begun before that one was looked at."""
+    async def _unseen(self, connection: Connection, mine: Row) -> int:
+        """Count who goes before us and has only just come; each is taken to want what we want.
+
+        No stack is begun before those were looked at.
+        """
         row = await (await connection.execute(SQL["unseen"], mine)).fetchone()
         assert row is not None
-        waits: bool = row["waits"]
-        return waits
+        tenants: int = row["tenants"]
+        return tenants
 
     async def _creates(self, connection: Connection, window: Window) -> int:
         key: Row = {"workspace": self.workspace, "window_start": window.start}

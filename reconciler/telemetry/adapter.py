@@ -72,6 +72,10 @@ class MeteredTelemetry:
         """Observe the time from a spec change to Ready at that generation, world seconds."""
         self.metrics.convergence.observe(max(world_s, 0.0))
 
+    def foretold(self, late_s: float) -> None:
+        """Observe how much later than first told a tenant was Ready, world seconds; negative: earlier."""
+        self.metrics.eta_error.labels("late" if late_s > 0 else "early").observe(abs(late_s))
+
     # ------------------------------------------------------------ hooks beyond the port
 
     def requested(self, method: str, path_template: str, status: int | None, seconds: float) -> None:

@@ -178,6 +178,11 @@ class Metrics:
         self.convergence = self._histogram(
             "reconciler_convergence_seconds", "From a spec change to Ready at it, world seconds.", (), WORLD_BUCKETS
         )
+        # The first ETA told of a generation against the moment it was Ready: half early, half late is honest.
+        self.eta_error = self._histogram(
+            "reconciler_eta_error_seconds", "How far the ETA first told was off, world seconds.", ("direction",),
+            WORLD_BUCKETS,
+        )  # fmt: skip
 
     def _declare_budgets(self) -> None:
         self.budget_tokens = self._gauge("reconciler_budget_tokens", "Calls left in the present window.", ("class",))
@@ -236,6 +241,8 @@ class Metrics:
             metric.labels(CONTROLLER, CONTROLLER)
         for wake_class in WakeClass:
             self.depth.labels(CONTROLLER, CONTROLLER, wake_class.value)
+        for direction in ("early", "late"):
+            self.eta_error.labels(direction)
         for verb, kinds in VERB_KINDS.items():
             for kind, outcome in product(sorted(kinds), OUTCOMES):
                 self.operations.labels(kind.value, verb.value, outcome)

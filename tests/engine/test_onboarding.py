@@ -98,6 +98,7 @@ async def test_thirty_tenants_use_every_create_of_every_hour_and_nothing_is_refu
     assert_stacks_are_finished_first(made)
     assert_important_first(made)
     assert_queue_told(queues, made)
+    assert_foretold(world)
     assert await world.quiet() == []
 
 
@@ -139,6 +140,15 @@ def assert_queue_told(queues: list[Any], made: list[tuple[datetime, str]]) -> No
         assert status[name] is not None
     texts = [status[name].why for name in sorted(waiting)]
     assert any("position" in text and "of 20 used" in text for text in texts), texts[:5]
+
+
+def assert_foretold(world: World) -> None:
+    """What everybody was told first, urgent ones still to be looked at included, came true to ten minutes."""
+    value = world.wiring.metrics.registry.get_sample_value
+    name, ways = "reconciler_eta_error_seconds", ({"direction": "early"}, {"direction": "late"})
+    assert sum(value(f"{name}_count", way) or 0 for way in ways) == TENANTS, "each once"
+    near = sum(value(f"{name}_bucket", {**way, "le": "600.0"}) or 0 for way in ways)
+    assert near >= 0.9 * TENANTS, near
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """The sweep: page by page, within its share of reads; broken off it goes on, and misses nothing for want of a page."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -115,6 +116,23 @@ async def test_an_environment_of_a_project_made_meanwhile_is_not_missed(world):
         pass
     owned = (await world.wiring.store.load("acme", await world.now())).owned
     assert {row.absent_looks for row in owned.values()} == {0}
+
+
+async def test_lists_that_keep_failing_are_asked_for_more_and_more_calmly(world):
+    """Half an hour of the world: a try every few seconds would be hundreds of calls, of the reads that people need."""
+    rule = await world.simulator.fault(fault="status", status=400, method="GET", path="^/v1/services$")
+    await world.simulator.call("POST", "/_sim/clock", {"speed": 600, "frozen": False})
+    worker = await world.add_replica()
+    running = asyncio.create_task(worker.run())
+    try:
+        await asyncio.sleep(3.0)
+        tried = (await world.simulator.call("GET", "/_sim/faults"))[0]["struck"]
+        assert 4 <= tried <= 40, tried
+        await world.simulator.call("DELETE", f"/_sim/faults/{rule['id']}")
+        await asyncio.wait_for(worker.swept.wait(), 2.0)
+    finally:
+        worker.stop()
+        await running
 
 
 async def test_only_one_replica_sweeps(database_url, tmp_path):

@@ -31,6 +31,7 @@ SHARED = [
     "workqueue_retries_total",
     "reconciler_observation_age_seconds",
     "reconciler_convergence_seconds_bucket",
+    "reconciler_eta_error_seconds_bucket",
     "reconciler_overdue_seconds",
     "reconciler_budget_tokens",
     "reconciler_budget_limit",
@@ -85,6 +86,8 @@ def test_what_the_engine_and_the_client_say_is_counted():
     telemetry.guarded("mass-delete")
     telemetry.waited("create", 90)
     telemetry.converged(400)
+    telemetry.foretold(90)
+    telemetry.foretold(-30)
     telemetry.requested("GET", "/services/{id}", None, 0.5)
     telemetry.requested("POST", "/services", 201, 0.5)
     telemetry.retried("GET", 503)
@@ -99,6 +102,8 @@ def test_what_the_engine_and_the_client_say_is_counted():
     assert value(metrics, "reconciler_guard_blocks_total", guard="mass-delete") == 1
     assert value(metrics, "reconciler_budget_wait_seconds_sum", **{"class": "create"}) == 90
     assert value(metrics, "reconciler_convergence_seconds_sum") == 400
+    assert value(metrics, "reconciler_eta_error_seconds_sum", direction="late") == 90
+    assert value(metrics, "reconciler_eta_error_seconds_sum", direction="early") == 30
     host = {"method": "GET", "host": "api.render.com"}
     assert value(metrics, "rest_client_requests_total", code="<error>", **host) == 1
     assert value(metrics, "reconciler_render_requests_total", method="POST", path="/services", code="201") == 1

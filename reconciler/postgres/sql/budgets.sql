@@ -32,7 +32,7 @@ WHERE workspace = %(workspace)s AND bucket = 'create' AND window_start = %(windo
 -- Before the first pass of a tenant ended there is no demand row: its place follows from what is known.
 SELECT coalesce(d.started, EXISTS (SELECT FROM reconciler.inventory i WHERE i.tenant = t.name
                                    AND i.kind = ANY (%(budgeted)s))) AS started,
-  coalesce(d.priority, t.priority) AS priority, coalesce(d.since, t.created_at) AS since
+  coalesce(d.priority, t.priority) AS priority, coalesce(d.since, t.created_at) AS since, coalesce(d.wanted, 1) AS wanted
 FROM reconciler.tenants t LEFT JOIN reconciler.create_demand d ON d.tenant = t.name WHERE t.name = %(tenant)s;
 
 -- name: ahead
@@ -46,13 +46,13 @@ WHERE d.tenant <> %(tenant)s AND q.failures = 0
       < (NOT %(started)s::boolean, -%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text);
 
 -- name: unseen
--- Whether somebody who goes before us, as more important or as important and here earlier, has not had its first pass yet,
--- and so could not say what it wants. Claims come in batches, and of those looked at in one moment any may ask first.
-SELECT EXISTS (
-  SELECT FROM reconciler.tenant_queue q JOIN reconciler.tenants t ON t.name = q.tenant
-  WHERE q.handled_seq = 0 AND t.state = 'running' AND t.purged_at IS NULL
-    AND (-t.priority, t.created_at, t.name) < (-%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text)
-    AND NOT EXISTS (SELECT FROM reconciler.create_demand d WHERE d.tenant = q.tenant)) AS waits;
+-- How many who go before us, as more important or as important and here earlier, have not had their first pass yet, and so
+-- could not say what they want. Claims come in batches, and of those looked at in one moment any may ask first.
+SELECT count(*)::int AS tenants
+FROM reconciler.tenant_queue q JOIN reconciler.tenants t ON t.name = q.tenant
+WHERE q.handled_seq = 0 AND t.state = 'running' AND t.purged_at IS NULL
+  AND (-t.priority, t.created_at, t.name) < (-%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text)
+  AND NOT EXISTS (SELECT FROM reconciler.create_demand d WHERE d.tenant = q.tenant);
 
 -- name: lock_cap
 -- A row of the verb, locked until the grant is written: passes of the same moment count one after the other.

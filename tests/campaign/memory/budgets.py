@@ -96,8 +96,6 @@ class Budgets(Part):
         """Grant a create, or say where the tenant stands and when to ask again."""
         used = row.used + self.db.creates(window.start)
         mine = self._rank(tenant)
-        if mine[0] and self._somebody_unseen(mine):
-            return Throttle(until=now + UNSEEN, used=used, limit=limit)
         ahead = [
             demand
             for name, demand in self.db.demand.items()
@@ -107,20 +105,25 @@ class Budgets(Part):
         later = sum(one.wanted - one.ready for one in ahead if one.started or one.ready > 0)
         late = now >= windows.reserves_end(window)
         remaining = limit - used
-        if remaining > (ready if late else ready + later):
+        free = remaining > (ready if late else ready + later)
+        demand = self.db.demand.get(tenant)
+        unseen = self._unseen(mine) if mine[0] else 0
+        if free and not unseen:
             self.db.budget[(Bucket.CREATE, "")] = row
-            demand = self.db.demand.get(tenant)
             if demand is not None:
                 left = max(demand.wanted - 1, 0), max(demand.ready - 1, 0)
                 self.db.demand[tenant] = replace(demand, wanted=left[0], ready=left[1], started=True)
             return None
         soon = not late and remaining > ready
         until = windows.reserves_end(window) if soon else windows.opens_again(window, self.guard_band_s)
-        return Throttle(until=until, position=len(ahead) + 1, ahead=ready + later, used=used, limit=limit)
+        return Throttle(
+            until=now + UNSEEN if free else until, position=len(ahead) + unseen + 1,
+            ahead=ready + later + unseen * (demand.wanted if demand else 1), used=used, limit=limit,
+        )  # fmt: skip
 
-    def _somebody_unseen(self, mine: tuple[bool, int, datetime, str]) -> bool:
-        """Say whether who goes before us has not had its first pass yet, and so could not say what it wants."""
-        return any(
+    def _unseen(self, mine: tuple[bool, int, datetime, str]) -> int:
+        """Count who goes before us and has not had its first pass yet, and so could not say what it wants."""
+        return sum(
             not queued.handled_seq
             and name not in self.db.demand
             and (row := self.db.tenants[name]).columns["state"] == "running"
