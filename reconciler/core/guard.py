@@ -18,6 +18,21 @@ was looked at. Without it the guard would strike again with the next one."""
 CAPPED = frozenset({Verb.DELETE, Verb.SUSPEND})
 
 
+BREAKS_AFTER = 5
+"""So many failures of a class in a row (5xx, silence), of at least `BREAKS_TENANTS`, open its circuit breaker."""
+BREAKS_TENANTS = 3
+"""One tenant alone may fail for a reason of its own: its backoff is its breaker."""
+BREAKS_WINDOW = timedelta(hours=2)
+BREAK_MIN = timedelta(minutes=1)
+BREAK_MAX = timedelta(minutes=10)
+SPIN_WINDOW = timedelta(hours=1)
+SPINS_MAX = 12
+"""So often within the window the very same effect succeeds for one generation before it is held to be endless."""
+BIRTH_WINDOW = timedelta(hours=24)
+BIRTHS_MAX = 5
+"""So often within the window a component is created before a person is asked: whatever makes it vanish costs money."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
     """Limits on mass effects: per ten minutes over all tenants, and the share of tenants with unasked plans."""
@@ -71,6 +86,14 @@ def capped(plan: Plan, recent: Mapping[Verb, int], caps: Caps) -> tuple[Plan, Se
         wait = Wait(reason=WaitReason.GUARD, message=cap_text(action.verb), component=action.component)
         actions.append(replace(action, waits=(wait,)))
     return replace(plan, actions=tuple(actions)), tuple(struck)
+
+
+def broken_for(in_a_row: int, tenants: int) -> timedelta | None:
+    """Answer how long nothing of a class is sent after so many failures in a row, None: it goes on; each doubles it."""
+    if in_a_row < BREAKS_AFTER or tenants < BREAKS_TENANTS:
+        return None
+    doublings: int = 2 ** min(in_a_row - BREAKS_AFTER, 10)
+    return min(BREAK_MAX, BREAK_MIN * doublings)
 
 
 def cap_text(verb: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.core import guard
-from reconciler.core.actions import Action, Wait, WaitReason
+from reconciler.core.actions import Action, Verb, Wait, WaitReason
 from reconciler.core.plan.view import Plan
 from reconciler.core.values import Json
 
@@ -46,7 +46,8 @@ class Stops:
     """Everything that may stop the effects of one tenant at one moment.
 
     `swept` is False until the whole workspace has been looked at once. `blocked` has the components that failed
-    earlier in this pass. `tenant` is for remedies: the name the tenant was claimed by.
+    earlier in this pass. `tenant` is for remedies: the name the tenant was claimed by. `spins` counts the effects of
+    this generation by their hash in `guard.SPIN_WINDOW`, `births` the creates of a component in `guard.BIRTH_WINDOW`.
     """
 
     tenant: str
@@ -57,6 +58,8 @@ class Stops:
     swept: bool = True
     refusals: tuple[Refusal, ...] = ()
     blocked: Mapping[str, Wait] = field(default_factory=dict)
+    spins: Mapping[str, int] = field(default_factory=dict)
+    births: Mapping[str, int] = field(default_factory=dict)
 
 
 def request_hash(action: Action) -> str:
@@ -110,4 +113,18 @@ def _stopped(stops: Stops, action: Action) -> Action:
             you = f"edit the spec; or, once it is settled at Render: reconciler reconcile {stops.tenant}"
             wait = Wait(reason=WaitReason.REFUSED, message=text, component=action.component, you=you)
             return replace(action, waits=(wait,))
-    return action
+    return _spinning(stops, action, asked)
+
+
+def _spinning(stops: Stops, action: Action, asked: str) -> Action:
+    """Put a wait on an effect that comes again and again: the circuit breaker of one tenant."""
+    births = stops.births.get(action.component, 0) if action.verb is Verb.CREATE else 0
+    spins = stops.spins.get(asked, 0)
+    if births >= guard.BIRTHS_MAX:
+        text = f"{action.component} was created {births} times within a day and is missing again"
+    elif spins >= guard.SPINS_MAX:
+        text = f"{action.verb} of {action.component} was done {spins} times within an hour and is wanted again"
+    else:
+        return action
+    you = f"find out why (reconciler why {stops.tenant}), then: reconciler reconcile {stops.tenant}"
+    return replace(action, waits=(Wait(reason=WaitReason.GUARD, message=text, component=action.component, you=you),))

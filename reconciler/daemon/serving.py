@@ -190,6 +190,7 @@ class Serving:
             depth=depth,
             unknown_open=unknown,
             create_queue=queue,
+            breakers=store.broken,
             observation_age=ages,
             brake=store.brake,
         )

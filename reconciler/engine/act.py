@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from reconciler.core import resolve
+from reconciler.core import guard, resolve
 from reconciler.core.actions import Action, Verb
 from reconciler.core.errors import (
     Conflict,
@@ -49,6 +49,7 @@ class Ending(StrEnum):
     STALE_VIEW = "stale view"
     TAKEN = "name taken"
     GUARDED = "guarded"
+    BROKEN = "breaker open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,8 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
         if throttle.guard:
             ports.telemetry.guarded(f"{action.verb}_cap")
             return Acted(ending=Ending.GUARDED, message=throttle.guard, until=throttle.until)
+        if throttle.broken:
+            return Acted(ending=Ending.BROKEN, message=throttle.broken, until=throttle.until)
         if throttle.message:
             return Acted(ending=Ending.DENIED, message=throttle.message, until=throttle.until)
         return Acted(ending=Ending.THROTTLED, throttle=throttle, until=throttle.until)
@@ -235,7 +238,21 @@ async def _failed(ports: Ports, claim: Claim, operation: int, action: Action, er
     elif isinstance(error, Denied):
         until = now + timedelta(seconds=ports.options.pace.denied_s)
         await ports.store.pause(action.bucket, until, f"{error.status}: {error.message}")
+    elif ending in (Ending.UNKNOWN, Ending.UNAVAILABLE):
+        await _break(ports, action, error, now)
     return Acted(ending=ending, message=error.message, until=until)
+
+
+async def _break(ports: Ports, action: Action, error: RenderError, now: datetime) -> None:
+    """Open the circuit breaker of a class whose calls fail one after the other, whoever's they are."""
+    in_a_row, tenants = await ports.store.failures(action.bucket, now - guard.BREAKS_WINDOW)
+    pause = guard.broken_for(in_a_row, tenants)
+    if pause is None:
+        return
+    text = f"the last {in_a_row} calls of class {action.bucket} failed, the newest with: {error.message}"
+    await ports.store.break_class(action.bucket, now + pause, text)
+    ports.telemetry.guarded("circuit_breaker")
+    ports.telemetry.problem("circuit_breaker", bucket=str(action.bucket), in_a_row=in_a_row, tenants=tenants)
 
 
 def _classified(action: Action, error: RenderError) -> tuple[OperationState, Ending]:

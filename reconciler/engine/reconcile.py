@@ -17,19 +17,14 @@ from reconciler.core.spec import DesiredState
 from reconciler.core.status import Event, Phase, Reason
 from reconciler.core.stops import Stops
 from reconciler.core.values import Sensitive
-from reconciler.engine import adopt, metering, refresh, report, settle
+from reconciler.engine import adopt, guards, metering, refresh, report, settle
 from reconciler.engine import desired as wanted
 from reconciler.engine.act import Acted, Ending, act
 from reconciler.engine.options import Ports
 from reconciler.engine.trail import Trail
-from reconciler.ports import Brake, Claim, End, Record, Throttle, Verdict, WakeClass
+from reconciler.ports import Claim, End, Record, Throttle, Verdict, WakeClass
 
-MASS_WINDOW = timedelta(hours=1)
-"""Within this world time plans that nobody asked for are counted over all tenants."""
 HTTP_ERROR = 400
-FOLLOWING = frozenset({Verb.RUN_JOB, Verb.DEPLOY})
-"""Effects that follow from earlier ones of ours, not from a change, unless they name one (another commit)."""
-UNASKED = Event(reason=Reason.UNASKED, message="a plan without a change of the spec", warning=True)
 
 
 @dataclass(slots=True)
@@ -156,18 +151,17 @@ class Reconciler:
         run.view = wanted.view_of(ports, run.record, run.desired, run.owned, strangers, run.open)
         in_the_way = self._stops(run)
         run.trail.planning(run.view, in_the_way)
-        plan = stops.put_on(make_plan(run.view), in_the_way, run.view.now)
-        recent = {verb: 0 for verb in guard.CAPPED}
-        if any(action.verb in guard.CAPPED for action in plan.actions):
-            since = ports.clock.now() - guard.CAP_WINDOW
-            recent = {verb: await ports.store.count_recent([str(verb)], since) for verb in sorted(guard.CAPPED)}
+        proposed = make_plan(run.view)
+        in_the_way = await guards.with_repeats(ports, run.record, proposed, in_the_way)
+        plan = stops.put_on(proposed, in_the_way, run.view.now)
+        recent = await guards.recent(ports, plan)
         plan, struck = guard.capped(plan, recent, ports.options.caps)
         for name in set(struck) - run.struck:
             ports.telemetry.guarded(name)
         run.struck |= set(struck)
         if struck:
             run.until.append(ports.clock.now() + guard.CAP_AGAIN)
-        run.trail.planned(recent, plan)
+        run.trail.planned(in_the_way, recent, plan)
         run.plan = plan
 
     async def _standing(self, run: Pass, strangers: Mapping[str, Observed]) -> dict[str, Observed]:
@@ -211,8 +205,7 @@ class Reconciler:
         ports = self._ports
         await self._plan(run)
         self._note_drift(run)
-        if self._unasked(run):
-            await self._guard_mass_change(run)
+        await self._guard(run)
         for _ in range(ports.options.rounds_max):
             ready = [action for action in run.plan.actions if action.ready]
             if not ready:
@@ -241,6 +234,13 @@ class Reconciler:
             await ports.store.save_owned(run.claim, settled)
             run.owned |= {row.component: row for row in settled}
 
+    async def _guard(self, run: Pass) -> None:
+        """Let a plan that nobody asked for be counted, and put the brake on it if there are too many."""
+        if guards.unasked(run.record, run.claim, run.plan):
+            before, run.record = run.record.brake, await guards.mass_change(self._ports, run.claim, run.record)
+            if run.record.brake is not before:
+                await self._plan(run)
+
     async def _look_again(self, run: Pass, action: Action) -> None:
         """Look at what a call found other than we thought, so that the next plan knows."""
         row = run.owned.get(action.component)
@@ -252,34 +252,6 @@ class Reconciler:
             self._ports.telemetry.problem(
                 "look_failed", tenant=run.claim.tenant, component=action.component, error=str(error)
             )
-
-    def _unasked(self, run: Pass) -> bool:
-        """Say whether this tenant, settled before, got a plan although nobody changed or asked anything."""
-        record, status = run.record, run.record.status
-        return (
-            any(action.ready and (action.changes or action.verb not in FOLLOWING) for action in run.plan.actions)
-            and status is not None
-            and (status.observed_generation, status.revision) == (record.generation, record.revision)
-            and status.conditions[1].status == "True"
-            and run.claim.wake_class is not WakeClass.USER
-        )
-
-    async def _guard_mass_change(self, run: Pass) -> None:
-        """Stop all effects when too many tenants get a plan without a spec having changed, and ask a person."""
-        ports, now = self._ports, self._ports.clock.now()
-        told = await ports.store.unasked(run.claim, UNASKED, now - MASS_WINDOW, now)
-        since_release = now - told.released_at if told.released_at is not None else None
-        if not guard.mass_change(told.plans, told.tenants, ports.options.caps, since_release):
-            return
-        brake, why = await ports.store.brake()
-        if brake is Brake.NORMAL:
-            brake = Brake.OBSERVE
-            why = f"{told.plans} of {told.tenants} tenants got a plan within an hour although no spec changed"
-            await ports.store.set_brake(brake, why, guard.MASS_CHANGE)
-            ports.telemetry.problem("brake", state=str(brake), why=why)
-        ports.telemetry.guarded("mass_change")
-        run.record = replace(run.record, brake=brake, brake_why=why)
-        await self._plan(run)
 
     def _take(self, run: Pass, action: Action, acted: Acted) -> int:
         """Take in what an action led to; answers 1 when something changed."""
@@ -304,8 +276,8 @@ class Reconciler:
             run.throttle = acted.throttle
         if acted.until is not None:
             run.until.append(acted.until)
-        run.failed = run.failed or acted.ending in (Ending.UNAVAILABLE, Ending.STALE_VIEW)
-        if acted.ending is Ending.UNKNOWN:
+        run.failed = run.failed or _repeats_soon(action, acted)
+        if acted.ending is Ending.UNKNOWN and action.verb is Verb.CREATE:
             run.until.append(now + timedelta(seconds=self._ports.options.grace_s / 4))
         run.events += report.failure_events(action, acted)
         return 0
@@ -337,6 +309,12 @@ class Reconciler:
             run.probe = (url, await refresh.probe(self._ports, url.rstrip("/") + stack.ready_path))
             if run.probe[1] is None or run.probe[1] >= HTTP_ERROR:
                 run.owned |= await refresh.failures(self._ports, run.claim, run.owned)
+
+
+def _repeats_soon(action: Action, acted: Acted) -> bool:
+    """Say whether the next pass sends this again: then it comes with backoff. A create is looked for first."""
+    unsure = acted.ending is Ending.UNKNOWN and action.verb is not Verb.CREATE
+    return unsure or acted.ending in (Ending.UNAVAILABLE, Ending.STALE_VIEW)
 
 
 def _reconnected(record: Record, action: Action) -> Record:

@@ -38,6 +38,7 @@ ENDING_WAITS: Mapping[Ending, WaitReason] = {
     Ending.STALE_VIEW: WaitReason.RETRY,
     Ending.TAKEN: WaitReason.OPERATION,
     Ending.GUARDED: WaitReason.GUARD,
+    Ending.BROKEN: WaitReason.RETRY,
 }
 FAILURE_REASONS: Mapping[Ending, Reason] = {
     Ending.REFUSED: Reason.REFUSED,
@@ -83,6 +84,8 @@ def wait_of(action: Action, acted: Acted, tenant: str) -> Wait:
             text = f"{what} got no answer; it is looked up before anything is repeated"
         case Ending.GUARDED:
             text = acted.message
+        case Ending.BROKEN:
+            text = f"{what} waits for Render to recover: {acted.message}"
         case Ending.TAKEN:
             text = f"{what}: {acted.message}; looked up whose the name is"
         case _:

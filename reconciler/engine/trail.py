@@ -41,9 +41,9 @@ class Trail:
         """Open a round: what its plan will be made from, as it stands now."""
         self.rounds.append(Round(view=view, stops=stops))
 
-    def planned(self, recent: Mapping[Verb, int], plan: Plan) -> None:
-        """Complete the open round."""
-        self.rounds[-1] = replace(self.rounds[-1], recent=recent, plan=plan)
+    def planned(self, stops: Stops, recent: Mapping[Verb, int], plan: Plan) -> None:
+        """Complete the open round; `stops` may have grown by what only a plan asks for."""
+        self.rounds[-1] = replace(self.rounds[-1], stops=stops, recent=recent, plan=plan)
 
     def acted(self, action: Action, acted: Acted) -> None:
         """Note an effect that was sent; one that got no token shows as a wait of the next plan."""

@@ -21,6 +21,7 @@ from reconciler.ports.values import (
     Interval,
     Limits,
     Record,
+    Repeats,
     RolloutState,
     Settlement,
     Throttle,
@@ -140,6 +141,18 @@ class Store(Protocol):
 
     async def pause(self, bucket: Bucket, until: datetime, message: str) -> None:
         """Stop a class of calls after 401, 402 or 403, to be probed again at `until`."""
+
+    async def failures(self, bucket: Bucket, since: datetime) -> tuple[int, int]:
+        """Count the newest effects of a class sent since then that all failed (5xx, silence), and their tenants."""
+
+    async def break_class(self, bucket: Bucket, until: datetime, message: str) -> None:
+        """Open the circuit breaker of a class: until then nothing of it is sent, then one call a minute to probe.
+
+        The first answer below 500 to an effect of the class closes it.
+        """
+
+    async def repeats(self, tenant: str, generation: int, now: datetime) -> Repeats:
+        """Count what succeeded again and again for a tenant, in the windows of `core.guard`."""
 
     async def unpause(self, bucket: Bucket) -> None:
         """Lift a pause after a call of its class succeeded."""

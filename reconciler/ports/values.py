@@ -168,7 +168,7 @@ class Throttle:
     """No token now: when to ask again (world), and what stands before us in the create queue.
 
     `message` is Render's own where the class of calls is paused after 401, 402 or 403; `guard` says which guard of
-    ours struck, where it was no limit of Render's.
+    ours struck, where it was no limit of Render's, `broken` why the circuit breaker of the class is open.
     """
 
     until: datetime
@@ -178,6 +178,15 @@ class Throttle:
     limit: int = 0
     message: str = ""
     guard: str = ""
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeats:
+    """How often the very same effects of a tenant's generation succeeded lately, by hash, and creates by component."""
+
+    effects: Mapping[str, int] = field(default_factory=dict)
+    creates: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any
 from reconciler.core import guard
 from reconciler.core.errors import StaleLease
 from reconciler.core.kinds import BUCKET_LIMITS, CREATE_BUDGETED, Bucket
-from reconciler.ports import Claim, Limits, Throttle
+from reconciler.ports import Claim, Limits, Repeats, Throttle
 from reconciler.postgres import claims, codec, queries, windows
 from reconciler.postgres.adapter import Adapter
 from reconciler.postgres.pool import Connection
@@ -27,6 +27,8 @@ READ_BLOCK_S = 3.0
 """GET tokens are taken in blocks, for real seconds: what a process does not use in time is lost to the window."""
 UNSEEN = timedelta(seconds=5)
 """World time until a stack that gave way to tenants not looked at yet asks again."""
+PROBE = timedelta(minutes=1)
+"""World time between the probes of a class whose circuit breaker is half open."""
 Row = dict[str, Any]
 
 
@@ -41,13 +43,16 @@ class Counter:
     penalty_until: datetime | None
     paused_until: datetime | None
     message: str
+    broken_until: datetime | None
+    broken: str
 
     def stop(self, now: datetime, guard_band_s: float) -> Throttle | None:
         """Answer why nothing may be sent at all now: pause, penalty or edge of the window, whichever ends last."""
         reasons = [self.paused_until, self.penalty_until, windows.blocked_until(self.window, now, guard_band_s)]
         until = max((at for at in reasons if at is not None and at > now), default=None)
         if until is None:
-            return None
+            broken = self.broken_until is not None and self.broken_until > now
+            return Throttle(until=self.broken_until, broken=self.broken) if broken and self.broken_until else None
         paused = self.paused_until is not None and self.paused_until > now
         return Throttle(until=until, used=self.used, limit=self.limit, message=self.message if paused else "")
 
@@ -82,6 +87,8 @@ class Budgets(Adapter):
                 throttle = await self._queue(connection, claim.tenant, counter, moment)
             elif throttle is None:
                 throttle = await self._count(connection, bucket, live_id, counter, 1)
+            if throttle is None and counter.broken_until is not None:
+                throttle = await self._probe(connection, bucket, counter, moment)
             if throttle is not None:
                 await connection.execute(JOURNAL["take_back"], {"id": operation})
                 return throttle
@@ -90,6 +97,15 @@ class Budgets(Adapter):
             if marked.rowcount != 1:
                 raise StaleLease(f"{claim.tenant}: operation {operation} is not planned any more")
         return None
+
+    async def _probe(
+        self, connection: Connection, bucket: Bucket, counter: Counter, moment: datetime
+    ) -> Throttle | None:
+        """Let one call through a half open breaker; the others wait for its answer."""
+        until = moment + PROBE
+        values = self._place(bucket, "") | {"until": until, "now": moment}
+        won = (await connection.execute(SQL["probe"], values)).rowcount == 1
+        return None if won else Throttle(until=until, broken=counter.broken)
 
     async def spend(self, bucket: Bucket, now: datetime) -> Throttle | None:
         """Take one token of the key's for a call that is no tenant's and in no journal, or say when."""
@@ -291,6 +307,39 @@ class Budgets(Adapter):
         async with self.session() as connection:
             await connection.execute(SQL["unpause"], {"workspace": self.workspace, "bucket": bucket})
 
+    # ------------------------------------------------------------ circuit breaker
+
+    async def failures(self, bucket: Bucket, since: datetime) -> tuple[int, int]:
+        """Count the newest effects of a class sent since then that all failed (5xx, silence), and their tenants."""
+        async with self.session() as connection:
+            asked = await connection.execute(SQL["failures"], self._place(bucket, "") | {"since": since})
+            row = await asked.fetchone()
+        assert row is not None
+        return row["in_a_row"], row["tenants"]
+
+    async def break_class(self, bucket: Bucket, until: datetime, message: str) -> None:
+        """Open the circuit breaker of a class until a time."""
+        values = self._place(bucket, "") | {"until": until, "message": codec.storable(message)}
+        async with self.session() as connection:
+            await connection.execute(SQL["break"], values)
+
+    async def broken(self) -> list[Bucket]:
+        """Name the classes whose circuit breaker is open or half open."""
+        async with self.session() as connection:
+            rows = await (await connection.execute(SQL["broken"], {"workspace": self.workspace})).fetchall()
+        return [Bucket(row["bucket"]) for row in rows]
+
+    async def repeats(self, tenant: str, generation: int, now: datetime) -> Repeats:
+        """Count what succeeded again and again for a tenant, in the windows of `core.guard`."""
+        since: Row = {"spins": now - guard.SPIN_WINDOW, "births": now - guard.BIRTH_WINDOW}
+        async with self.session() as connection:
+            asked = await connection.execute(SQL["repeats"], {"tenant": tenant, "generation": generation} | since)
+            rows = await asked.fetchall()
+        births: dict[str, int] = {}
+        for row in rows:
+            births[row["component"]] = births.get(row["component"], 0) + row["births"]
+        return Repeats(effects={row["request_hash"]: row["spins"] for row in rows}, creates=births)
+
     def _drop_block(self, bucket: Bucket) -> None:
         if bucket is Bucket.READ:
             self._block = None
@@ -315,4 +364,6 @@ def _counter(bucket: Bucket, row: Row, window: Window) -> Counter:
         penalty_until=row["penalty_until"],
         paused_until=row["paused_until"],
         message=row["paused_message"] or "",
+        broken_until=row["broken_until"],
+        broken=row["broken"] or "",
     )

@@ -18,9 +18,11 @@ from reconciler.postgres.pool import Connection
 from reconciler.postgres.snapshot import Snapshot
 
 SQL = queries.load("journal")
+BUDGETS = queries.load("budgets")
 OPEN = frozenset({OperationState.PLANNED, OperationState.SENT, OperationState.UNKNOWN})
 TRIMS = ("trim_operations", "trim_refusals", "trim_snapshot", "trim_budget", "trim_idempotency")
 SUMMARY_MAX = 500
+CLIENT_ERROR, SERVER_ERROR = 400, 500
 Row = dict[str, Any]
 
 
@@ -64,6 +66,8 @@ class Journal(Budgets, Snapshot):
                 return
             await self._close(connection, operation, row, settlement, now)
             await self._learn_from(connection, row, settlement)
+            if row["broken"] and before is not OperationState.UNKNOWN and _answered(settlement):
+                await connection.execute(BUDGETS["mend"], {"workspace": self.workspace, "bucket": row["bucket"]})
             makes = row["verb"] == Verb.CREATE
             await self._apply(connection, row["tenant"], settlement, now, makes=makes)
 
@@ -159,6 +163,12 @@ class Journal(Budgets, Snapshot):
             old = {"now": now, "keep_s": self.passes_s}
             count += (await connection.execute(passes.SQL["trim"], old)).rowcount
         return count
+
+
+def _answered(settlement: Settlement) -> bool:
+    """Say whether an outcome shows that Render works: any answer of its own but a failure."""
+    done = settlement.state in (OperationState.SUCCEEDED, OperationState.REFUSED)
+    return done or CLIENT_ERROR <= settlement.status < SERVER_ERROR
 
 
 def _values(one: Owned) -> Row:

@@ -191,6 +191,8 @@ class Metrics:
         self.budget_wait = self._histogram(
             "reconciler_budget_wait_seconds", "Waits for a budget, world seconds.", ("class",), WORLD_BUCKETS
         )
+        # 1 while calls of a class fail one after the other: nothing of it is sent but a probe a minute.
+        self.breakers = self._gauge("reconciler_circuit_breaker_open", "Circuit breakers that are open.", ("class",))
         self.create_queue = self._gauge("reconciler_create_queue_tenants", "Tenants in the queue for creates.")
 
     def _declare_fleet(self) -> None:
@@ -252,6 +254,7 @@ class Metrics:
             self.budget_tokens.labels(bucket.value).set(BUCKET_LIMITS[bucket])
             self.budget_limit.labels(bucket.value, "doc").set(BUCKET_LIMITS[bucket])
             self.budget_wait.labels(bucket.value)
+            self.breakers.labels(bucket.value)
         for kind in ORPHANED:
             self.orphans.labels(kind.value)
         for kind in SWEPT:

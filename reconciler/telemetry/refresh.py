@@ -5,7 +5,7 @@ Each source is asked on its own: one that fails is counted and logged, and the o
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.core.kinds import Bucket
@@ -38,7 +38,7 @@ class Sources:
 
     `depth` counts due tenants by wake class, `observation_age` is the age of each kind's last full sweep by
     `Kind.value`, `brake` the state and reason as `Registry.brake` answers them, `workers` how many passes this process
-    runs now and how many it may.
+    runs now and how many it may, `breakers` the classes whose circuit breaker is not closed.
     """
 
     overdue: Callable[[], Awaitable[float]] | None = None
@@ -46,6 +46,7 @@ class Sources:
     budgets: Callable[[], Awaitable[Sequence[BudgetLevel]]] | None = None
     unknown_open: Callable[[], Awaitable[int]] | None = None
     create_queue: Callable[[], Awaitable[int]] | None = None
+    breakers: Callable[[], Awaitable[Collection[Bucket]]] | None = None
     observation_age: Callable[[], Awaitable[Mapping[str, float]]] | None = None
     brake: Callable[[], Awaitable[tuple[Brake, str]]] | None = None
     workers: Callable[[], Awaitable[tuple[int, int]]] | None = None
@@ -105,12 +106,15 @@ def calmly(read: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]
 def readers(metrics: Metrics, sources: Sources) -> dict[str, Callable[[], Awaitable[None]]]:
     """Pair every source that is there with the gauge it sets, by the name under which failures are counted."""
     made: dict[str, Callable[[], Awaitable[None]]] = {}
-    if sources.overdue is not None:
-        made["overdue"] = _number(sources.overdue, metrics.overdue.set)
-    if sources.unknown_open is not None:
-        made["unknown_open"] = _number(sources.unknown_open, metrics.unknown_open.set)
-    if sources.create_queue is not None:
-        made["create_queue"] = _number(sources.create_queue, metrics.create_queue.set)
+    for name, read, gauge in (
+        ("overdue", sources.overdue, metrics.overdue),
+        ("unknown_open", sources.unknown_open, metrics.unknown_open),
+        ("create_queue", sources.create_queue, metrics.create_queue),
+    ):
+        if read is not None:
+            made[name] = _number(read, gauge.set)
+    if sources.breakers is not None:
+        made["breakers"] = _breakers(sources.breakers, metrics)
     if sources.depth is not None:
         made["depth"] = _depth(sources.depth, metrics)
     if sources.observation_age is not None:
@@ -183,6 +187,15 @@ def _budgets(read: Callable[[], Awaitable[Sequence[BudgetLevel]]], metrics: Metr
             metrics.budget_tokens.labels(level.bucket.value).set(level.tokens)
             if level.learned:
                 metrics.budget_limit.labels(level.bucket.value, "header").set(level.limit)
+
+    return reader
+
+
+def _breakers(read: Callable[[], Awaitable[Collection[Bucket]]], metrics: Metrics) -> Callable[[], Awaitable[None]]:
+    async def reader() -> None:
+        broken = await read()
+        for bucket in Bucket:
+            metrics.breakers.labels(bucket.value).set(bucket in broken)
 
     return reader
 

@@ -14,6 +14,7 @@ from reconciler.core.kinds import Kind
 from reconciler.core.observed import canonical_allow_list
 from reconciler.core.plan.outcome import dated
 from reconciler.core.spec import Plugin
+from reconciler.core.stops import Stops, put_on, request_hash
 from reconciler.core.values import Live, SecretRef, Sensitive
 from tests.core.builders import (
     BOOK,
@@ -63,6 +64,34 @@ def test_deletes_and_suspends_beyond_the_cap_wait_and_nothing_else_does():
     (stop,) = capped.actions[1].waits
     assert (stop.reason, stop.message) == (WaitReason.GUARD, "the cap of deletes in ten minutes over all tenants")
     assert guard.capped(many, {}, CAPS) == (many, ())
+
+
+@pytest.mark.parametrize(
+    ("in_a_row", "tenants", "minutes"),
+    [(4, 4, None), (5, 2, None), (5, 3, 1), (6, 3, 2), (8, 5, 8), (9, 3, 10), (99, 9, 10)],
+)
+def test_a_breaker_opens_for_longer_with_each_failure(in_a_row, tenants, minutes):
+    assert guard.broken_for(in_a_row, tenants) == (None if minutes is None else timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize(("since_hours", "stops"), [(None, True), (1, False), (3, True)])
+def test_a_release_answers_the_guard_for_two_hours(since_hours, stops):
+    since = None if since_hours is None else timedelta(hours=since_hours)
+    assert guard.mass_change(10, 100, CAPS, since) is stops
+
+
+def test_what_was_done_again_and_again_waits_for_a_person():
+    again, other, birth = action(Verb.UPDATE, "a"), action(Verb.UPDATE, "b"), action(Verb.CREATE, "c")
+    key = request_hash(again)
+    twice = Stops(tenant="acme", generation=1, spins={key: guard.SPINS_MAX}, births={"b": 99, "c": guard.BIRTHS_MAX})
+    stopped = put_on(plan(again, other, birth), twice, NOW)
+    assert [one.component for one in stopped.actions if one.ready] == ["b"]
+    assert {one.waits[0].reason for one in stopped.actions if one.waits} == {WaitReason.GUARD}
+    assert "update of a was done 12 times" in stopped.actions[0].waits[0].message
+    assert "c was created 5 times within a day" in stopped.actions[2].waits[0].message
+    assert stopped.actions[2].waits[0].you.endswith("reconciler reconcile acme")
+    few = Stops(tenant="acme", generation=1, spins={key: guard.SPINS_MAX - 1}, births={"c": guard.BIRTHS_MAX - 1})
+    assert put_on(plan(again, birth), few, NOW) == plan(again, birth)
 
 
 def test_a_stop_stands_before_every_action_and_before_its_other_waits():

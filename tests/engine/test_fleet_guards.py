@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from reconciler.core.actions import Verb
+from reconciler.core.guard import BIRTHS_MAX, SPINS_MAX
+from reconciler.core.kinds import Bucket
 from reconciler.core.observed import Observed
+from reconciler.core.plan import subject
 from reconciler.core.stack import Stack
 from reconciler.daemon.wiring import ourselves
 from reconciler.engine import desired
@@ -211,6 +214,79 @@ async def test_a_mistaken_suspension_of_everybody_goes_slowly_and_can_be_undone(
 def most_within(times: list[datetime], span: timedelta) -> int:
     """The most of these moments that lie within one span."""
     return max((sum(at <= other < at + span for other in times) for at in times), default=0)
+
+
+# ------------------------------------------------------------ circuit breakers
+
+
+@pytest.mark.long
+async def test_a_class_of_calls_that_fails_for_everybody_is_not_hammered_by_a_fleet(fleet: World) -> None:
+    """All tenants want a change, and Render answers 500 to all of them: a probe now and then."""
+    before = await born(fleet, count=6)
+    rule = await fleet.simulator.fault(fault="status", status=500, method="PATCH", path="^/v1/services/")
+    for number in range(6):
+        await fleet.change(f"t{number:02}", tier="big")
+    await hours(fleet, 0.1, step_s=30.0)
+    assert await fleet.wiring.store.broken() == [Bucket.SERVICE]
+    early = struck(await fleet.simulator.call("GET", "/_sim/faults"))
+    await hours(fleet, 1, step_s=60.0)
+    late = struck(await fleet.simulator.call("GET", "/_sim/faults"))
+    assert late - early <= 12, "in an hour, from six tenants on two replicas: a few probes, ten minutes apart"
+    waits = [row.status for row in (await fleet.registry.list_tenants()).rows if row.status is not None]
+    assert any("waits for Render to recover" in one.conditions[1].message for one in waits)
+    await fleet.simulator.call("DELETE", f"/_sim/faults/{rule['id']}")
+    await fleet.settle(step_s=30.0, within_s=1800)
+    assert await fleet.wiring.store.broken() == []
+    assert len(touched(await fleet.simulator.writes(before))) == 6
+
+
+def struck(rules: list[dict[str, Any]]) -> int:
+    return sum(int(rule["struck"]) for rule in rules)
+
+
+async def test_a_service_that_vanishes_again_and_again_is_not_paid_for_for_ever(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with open_world(database_url, tmp_path) as world:
+        await world.simulator.call("PATCH", "/_sim/settings", WIDE)
+        await world.apply(ONE_WEB + "---\n" + tenant("acme"))
+        await world.settle()
+        before = int((await world.simulator.truth())["write_seq"])
+        for _ in range(7):
+            if (await world.simulator.truth())["services"]:
+                await world.simulator.human("delete", "app-acme")
+            await hours(world, 1, step_s=300.0)
+        assert len(made(await world.simulator.writes(before))) == BIRTHS_MAX - 1
+        status = (await world.tenant("acme")).status
+        assert status is not None and "was created 5 times within a day and is missing again" in status.why
+        assert "reconciler reconcile acme" in status.you
+        await world.registry.reconcile("acme", ACTOR)
+        await world.settle("acme", within_s=3600)
+        assert len(made(await world.simulator.writes(before))) == BIRTHS_MAX, "a person's word is enough"
+
+
+def made(writes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in writes if one["method"] == "POST" and one["path"] == "/v1/services"]
+
+
+async def test_an_endless_change_that_no_other_guard_knows_is_stopped_within_the_hour(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were the limit on heals broken, somebody who keeps changing a field back would cost deploys for ever."""
+    monkeypatch.setattr(subject, "futile", lambda *_: None)
+    async with open_world(database_url, tmp_path) as world:
+        await world.apply(ONE_WEB + "---\n" + tenant("acme"))
+        await world.settle()
+        before = int((await world.simulator.truth())["write_seq"])
+        live = await world.live("services", "app-acme")
+        for _ in range(SPINS_MAX + 4):
+            await world.simulator.human("plan", "app-acme", plan="pro")
+            assert await world.wiring.wake_resource(str(live["id"]))
+            await hours(world, 0.04, step_s=48.0)
+        patches = [one for one in await world.simulator.writes(before) if one["method"] == "PATCH"]
+        assert len(patches) == SPINS_MAX
+        status = (await world.tenant("acme")).status
+        assert status is not None and "was done 12 times within an hour" in status.conditions[1].message
 
 
 # ------------------------------------------------------------ what the operator itself runs on

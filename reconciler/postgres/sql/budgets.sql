@@ -5,13 +5,16 @@ ON CONFLICT DO NOTHING;
 
 -- name: lock
 -- One counter a window: the lock makes every grant of a bucket follow another, over all processes.
-SELECT b.window_start, b.used, b.limit_seen, b.penalty_until, p.paused_until, p.paused_message
+SELECT b.window_start, b.used, b.limit_seen, b.penalty_until, p.paused_until, p.paused_message,
+  k.paused_until AS broken_until, k.paused_message AS broken
 FROM reconciler.budget b
 LEFT JOIN reconciler.budget p ON p.workspace = b.workspace AND p.bucket = b.bucket AND p.live_id = ''
+LEFT JOIN reconciler.budget k ON k.workspace = b.workspace AND k.bucket = b.bucket || ' breaker' AND k.live_id = ''
 WHERE b.workspace = %(workspace)s AND b.bucket = %(bucket)s AND b.live_id = %(live_id)s FOR UPDATE OF b;
 
 -- name: peek
-SELECT b.window_start, b.used, b.limit_seen, b.penalty_until, NULL::timestamptz AS paused_until, '' AS paused_message
+SELECT b.window_start, b.used, b.limit_seen, b.penalty_until, NULL::timestamptz AS paused_until, '' AS paused_message,
+  NULL::timestamptz AS broken_until, '' AS broken
 FROM reconciler.budget b
 WHERE b.workspace = %(workspace)s AND b.bucket = %(bucket)s AND b.live_id = %(live_id)s;
 
@@ -87,6 +90,43 @@ SET paused_until = excluded.paused_until, paused_message = excluded.paused_messa
 -- name: unpause
 UPDATE reconciler.budget SET paused_until = NULL, paused_message = ''
 WHERE workspace = %(workspace)s AND bucket = %(bucket)s AND live_id = '' AND paused_until IS NOT NULL;
+
+-- name: failures
+-- What is still under way says nothing; an answer below 500 says that the class works.
+WITH newest AS (
+  SELECT id, tenant, state = 'sent' AS under_way,
+    (state IN ('succeeded', 'refused') AND looked_at IS NULL) OR status BETWEEN 400 AND 499 AS answered
+  FROM reconciler.operations
+  WHERE workspace = %(workspace)s AND bucket = %(bucket)s AND state <> 'planned' AND sent_at >= %(since)s
+  ORDER BY id DESC LIMIT 100)
+SELECT count(*)::int AS in_a_row, count(DISTINCT tenant)::int AS tenants FROM newest
+WHERE NOT answered AND NOT under_way AND id > coalesce((SELECT max(id) FROM newest WHERE answered), 0);
+
+-- name: break
+-- The breaker of a class is a row beside its bucket: open until `paused_until`, half open after that, closed without it.
+INSERT INTO reconciler.budget (workspace, bucket, live_id, paused_until, paused_message)
+VALUES (%(workspace)s, %(bucket)s || ' breaker', '', %(until)s, %(message)s)
+ON CONFLICT (workspace, bucket, live_id) DO UPDATE
+SET paused_until = greatest(budget.paused_until, excluded.paused_until), paused_message = excluded.paused_message;
+
+-- name: probe
+-- Of several that find it half open, one is the probe.
+UPDATE reconciler.budget SET paused_until = %(until)s
+WHERE workspace = %(workspace)s AND bucket = %(bucket)s || ' breaker' AND live_id = '' AND paused_until <= %(now)s;
+
+-- name: mend
+DELETE FROM reconciler.budget WHERE workspace = %(workspace)s AND bucket = %(bucket)s || ' breaker' AND live_id = '';
+
+-- name: broken
+SELECT replace(bucket, ' breaker', '') AS bucket FROM reconciler.budget
+WHERE workspace = %(workspace)s AND bucket LIKE '%% breaker' AND live_id = '';
+
+-- name: repeats
+SELECT request_hash, component, count(*) FILTER (WHERE generation = %(generation)s AND sent_at >= %(spins)s)::int AS spins,
+  count(*) FILTER (WHERE bucket = 'create')::int AS births
+FROM reconciler.operations
+WHERE tenant = %(tenant)s AND state = 'succeeded' AND sent_at >= %(births)s AND (looked_at IS NULL OR bucket = 'create')
+GROUP BY request_hash, component;
 
 -- name: levels
 SELECT bucket, window_start, used, limit_seen FROM reconciler.budget WHERE workspace = %(workspace)s AND live_id = '';

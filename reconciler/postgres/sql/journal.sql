@@ -27,15 +27,18 @@ WHERE id = %(id)s AND tenant = %(tenant)s AND state = 'planned';
 DELETE FROM reconciler.operations WHERE id = %(id)s AND state = 'planned';
 
 -- name: lock
-SELECT tenant, component, verb, bucket, live_id, request_hash, generation, state, epoch FROM reconciler.operations
-WHERE id = %(id)s FOR UPDATE;
+SELECT tenant, component, verb, bucket, live_id, request_hash, generation, state, epoch,
+  EXISTS (SELECT FROM reconciler.budget k WHERE k.workspace = o.workspace AND k.bucket = o.bucket || ' breaker') AS broken
+FROM reconciler.operations o WHERE id = %(id)s FOR UPDATE;
 
 -- name: settle
--- Counted where Render counted it: the reply's own time says in which window that was.
+-- Counted where Render counted it: the reply's own time says in which window that was. What was unknown is settled by
+-- looking: that is no answer of Render's to the call.
 UPDATE reconciler.operations SET
   state = %(state)s, message = %(message)s, status = %(status)s,
   settled_at = CASE WHEN %(open)s THEN NULL ELSE %(now)s::timestamptz END,
   window_start = coalesce(%(window_start)s, window_start),
+  looked_at = CASE WHEN state = 'unknown' AND NOT %(open)s THEN %(now)s::timestamptz ELSE looked_at END,
   sent_at = CASE WHEN %(state)s = 'planned' THEN NULL ELSE sent_at END
 WHERE id = %(id)s;
 

@@ -1,17 +1,19 @@
 """Tokens of Render's fixed windows and the create queue in memory."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.core import guard
 from reconciler.core.errors import StaleLease
 from reconciler.core.kinds import BUCKET_LIMITS, CREATE_BUDGETED, Bucket
-from reconciler.ports import Claim, Limits, OperationState, Throttle
+from reconciler.ports import Claim, Limits, Operation, OperationState, Repeats, Throttle
 from reconciler.postgres import windows
-from reconciler.postgres.budgets import UNSEEN
+from reconciler.postgres.budgets import PROBE, UNSEEN
 from tests.campaign.memory.database import BucketRow, Tenant
 from tests.campaign.memory.parts import Part
 
+UNDER_WAY = frozenset({OperationState.PLANNED, OperationState.SENT})
 READ_BLOCK = 20
 READ_BLOCK_S = 3.0
 
@@ -39,7 +41,7 @@ class Budgets(Part):
             raise StaleLease(f"{claim.tenant}: operation {operation} is not planned any more")
         window = windows.window_of(bucket, now)
         counter, limit = self._counter(bucket, live_id, window)
-        throttle = self._stopped(counter, limit, window, now)
+        throttle = self._stopped(bucket, counter, limit, window, now)
         if throttle is None and cap is not None:
             throttle = self._capped(row.value.verb, cap, now)
         if throttle is None and bucket is Bucket.CREATE:
@@ -50,6 +52,8 @@ class Budgets(Part):
             del self.db.journal[operation]
             self.db.open.pop((claim.tenant, row.value.component), None)
             return throttle
+        if bucket in self.db.broken:
+            self.db.broken[bucket] = (now + PROBE, self.db.broken[bucket][1])
         row.value = replace(row.value, state=OperationState.SENT, sent_at=now)
         row.sent_real_s, row.bucket, row.window_start = self.db.real(), bucket, window.start
         return None
@@ -74,13 +78,16 @@ class Budgets(Part):
             row = replace(row, window_start=window.start, used=0)
         return row, BUCKET_LIMITS[bucket] if row.limit_seen is None else row.limit_seen
 
-    def _stopped(self, row: BucketRow, limit: int, window: windows.Window, now: datetime) -> Throttle | None:
+    def _stopped(
+        self, bucket: Bucket, row: BucketRow, limit: int, window: windows.Window, now: datetime
+    ) -> Throttle | None:
         edge = windows.blocked_until(window, now, self.guard_band_s)
         until = max(
             (at for at in (row.paused_until, row.penalty_until, edge) if at is not None and at > now), default=None
         )
         if until is None:
-            return None
+            broken_until, broken = self.db.broken.get(bucket, (now, ""))
+            return Throttle(until=broken_until, broken=broken) if broken_until > now else None
         paused = row.paused_until is not None and row.paused_until > now
         return Throttle(until=until, used=row.used, limit=limit, message=row.message if paused else "")
 
@@ -154,7 +161,9 @@ class Budgets(Part):
             row, limit = self._counter(Bucket.READ, "", window)
             size = max(1, min(READ_BLOCK, limit - row.used))
             self._block = None
-            throttle = self._stopped(row, limit, window, now) or self._count(Bucket.READ, "", row, limit, window, size)
+            throttle = self._stopped(Bucket.READ, row, limit, window, now) or self._count(
+                Bucket.READ, "", row, limit, window, size
+            )
             if throttle is not None:
                 return throttle
             block = self._block = Block(window, size, self.db.real() + READ_BLOCK_S)
@@ -209,9 +218,44 @@ class Budgets(Part):
         if row is not None:
             self.db.budget[(bucket, "")] = replace(row, paused_until=None, message="")
 
+    async def failures(self, bucket: Bucket, since: datetime) -> tuple[int, int]:
+        failed: list[str] = []
+        for row in reversed(list(self.db.journal.values())):
+            sent_at = row.value.sent_at
+            if row.bucket is not bucket or sent_at is None or sent_at < since or row.value.state in UNDER_WAY:
+                continue
+            if answered(row.value):
+                break
+            failed.append(row.tenant)
+        return len(failed), len(set(failed))
+
+    async def break_class(self, bucket: Bucket, until: datetime, message: str) -> None:
+        before, _ = self.db.broken.get(bucket, (until, ""))
+        self.db.broken[bucket] = (max(before, until), message)
+
+    async def repeats(self, tenant: str, generation: int, now: datetime) -> Repeats:
+        effects: Counter[str] = Counter()
+        creates: Counter[str] = Counter()
+        for row in self.db.journal.values():
+            at = row.value.sent_at
+            if row.tenant != tenant or row.value.state is not OperationState.SUCCEEDED or at is None:
+                continue
+            looked = row.value.looked_at is not None
+            effects[row.value.request_hash] += (
+                not looked and row.generation == generation and at >= now - guard.SPIN_WINDOW
+            )
+            creates[row.value.component] += row.bucket is Bucket.CREATE and at >= now - guard.BIRTH_WINDOW
+        return Repeats(effects=effects, creates=creates)
+
     def _drop_block(self, bucket: Bucket) -> None:
         if bucket is Bucket.READ:
             self._block = None
+
+
+def answered(value: Operation) -> bool:
+    """Say whether an outcome shows that Render works; what is known by looking alone was not answered."""
+    done = value.state in (OperationState.SUCCEEDED, OperationState.REFUSED) and value.looked_at is None
+    return done or 400 <= value.status < 500
 
 
 def _priority(row: Tenant) -> int:

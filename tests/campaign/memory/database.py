@@ -179,6 +179,8 @@ class Database:
         self.picture: dict[str, Seen] = {}
         self.sweeps: dict[Kind, datetime] = {}
         self.budget: dict[tuple[Bucket, str], BucketRow] = {}
+        self.broken: dict[Bucket, tuple[datetime, str]] = {}
+        """The circuit breakers that are open: until when, and why."""
         self.deep: tuple[datetime, int] = (EPOCH, 0)
         """The calls of deep checks in a minute of the world."""
         self.singletons: dict[str, tuple[str, float]] = {}

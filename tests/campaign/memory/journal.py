@@ -14,7 +14,7 @@ from reconciler.core.status import Event, Reason
 from reconciler.ports import Brake, Claim, Operation, OperationState, Refusal, Settlement, Unasked, WakeClass
 from reconciler.postgres import windows
 from reconciler.postgres.journal import summary_of
-from tests.campaign.memory.budgets import Budgets
+from tests.campaign.memory.budgets import Budgets, answered
 from tests.campaign.memory.claims import Claims
 from tests.campaign.memory.database import Held, JournalRow, Seen
 
@@ -64,6 +64,10 @@ class Journal(Budgets, Claims):
             self._close((row.tenant, row.value.component), operation)
         if settlement.state is OperationState.REFUSED:
             self._refuse(row, settlement)
+        if before is OperationState.UNKNOWN and settlement.state not in OPEN:
+            row.value = replace(row.value, looked_at=now)
+        elif answered(row.value):
+            self.db.broken.pop(row.bucket, None)
         if settlement.limits is not None:
             row.window_start = windows.window_of(row.bucket, settlement.limits.date).start
             self.believe(row.bucket, row.value.live_id, settlement.limits)
