@@ -138,7 +138,11 @@ async def test_the_refresher_reads_every_source_though_one_fails():
     async def workers() -> tuple[int, int]:
         return 3, 8
 
+    async def breakers() -> list[Bucket]:
+        return [Bucket.CREATE]
+
     metrics = Metrics()
+    metrics.breakers.labels("write").set(1)
     metrics.depth.labels("tenant", "tenant", "retry").set(7)
     sources = Sources(
         overdue=overdue,
@@ -148,6 +152,7 @@ async def test_the_refresher_reads_every_source_though_one_fails():
         brake=brake,
         observation_age=age,
         workers=workers,
+        breakers=breakers,
     )
     await Refresher(MeteredTelemetry(metrics), sources).once()
     assert value(metrics, "reconciler_overdue_seconds") == 12.5
@@ -157,6 +162,8 @@ async def test_the_refresher_reads_every_source_though_one_fails():
     assert value(metrics, "workqueue_depth", name="tenant", controller="tenant", priority="retry") == 0
     assert value(metrics, "controller_runtime_active_workers", controller="tenant") == 3
     assert value(metrics, "reconciler_budget_tokens", **{"class": "create"}) == 4
+    assert value(metrics, "reconciler_circuit_breaker_open", **{"class": "create"}) == 1
+    assert value(metrics, "reconciler_circuit_breaker_open", **{"class": "write"}) == 0, "a closed one falls to 0"
     assert value(metrics, "reconciler_budget_limit", source="header", **{"class": "create"}) == 15
     assert value(metrics, "reconciler_budget_limit", source="header", **{"class": "read"}) is None
     assert value(metrics, "reconciler_brake", state="observe") == 1
