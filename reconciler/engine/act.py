@@ -29,6 +29,7 @@ from reconciler.core.plan.outcome import dirtied, linked, linked_to, owned_after
 from reconciler.core.stops import request_hash
 from reconciler.core.values import Lookup
 from reconciler.engine.options import Ports
+from reconciler.engine.shares import KEEPS
 from reconciler.ports import Claim, OperationState, Plaintext, Reply, Settlement, Throttle
 
 LOOK_AFTER = frozenset(
@@ -77,9 +78,12 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
     operation = await ports.store.open_operation(claim, action, request_hash(action), now)
     asked_s = asyncio.get_running_loop().time()
     live_id = action.id if action.kind in SERVICES else ""
-    cap = ports.options.caps.of(action.verb)
-    throttle = await ports.store.send_operation(claim, operation, action.bucket, live_id, ports.clock.now(), cap=cap)
+    cap, keeps = ports.options.caps.of(action.verb), KEEPS.get(claim.wake_class, 0.0)
+    throttle = await ports.store.send_operation(
+        claim, operation, action.bucket, live_id, ports.clock.now(), cap=cap, keeps=keeps
+    )
     if throttle is not None:
+        ports.telemetry.waited(str(action.bucket), (throttle.until - now).total_seconds())
         ports.telemetry.operated(str(action.kind), str(action.verb), "throttled")
         if throttle.guard:
             ports.telemetry.guarded(f"{action.verb}_cap")

@@ -62,11 +62,20 @@ class Store(Protocol):
         """Journal an effect as planned and answer its id; StaleLease when the epoch moved."""
 
     async def send_operation(
-        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime, *, cap: int | None = None
+        self,
+        claim: Claim,
+        operation: int,
+        bucket: Bucket,
+        live_id: str,
+        now: datetime,
+        *,
+        cap: int | None = None,
+        keeps: float = 0.0,
     ) -> Throttle | None:
         """Take the tokens and mark the row sent, in one transaction; a Throttle means the row went back.
 
-        Of an effect with a `cap` at most so many of its verb are sent in `guard.CAP_WINDOW`, over all tenants.
+        Of an effect with a `cap` at most so many of its verb are sent in `guard.CAP_WINDOW`, over all tenants. Of a
+        minute's writes the share `keeps` is left to others.
         """
 
     async def settle_operation(

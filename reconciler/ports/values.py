@@ -57,10 +57,14 @@ class WakeClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """When due tenants of a class have their turns: at `starts`, then one each `step`; the least of all is next."""
+    """When due tenants of a class have their turns: at `starts`, then one each `step`; the least of all is next.
+
+    None of the class has its turn while less than the share `keeps` of the minute's reads or writes is left.
+    """
 
     starts: float = 0.0
     step: float = 1.0
+    keeps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

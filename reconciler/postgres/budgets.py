@@ -73,7 +73,15 @@ class Budgets(Adapter):
     _block_lock: asyncio.Lock | None = None
 
     async def send_operation(
-        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime, *, cap: int | None = None
+        self,
+        claim: Claim,
+        operation: int,
+        bucket: Bucket,
+        live_id: str,
+        now: datetime,
+        *,
+        cap: int | None = None,
+        keeps: float = 0.0,
     ) -> Throttle | None:
         """Take the tokens and mark the row sent, in one transaction; a Throttle means that the row is gone again."""
         began_s = time.monotonic()
@@ -86,7 +94,7 @@ class Budgets(Adapter):
             if throttle is None and bucket is Bucket.CREATE:
                 throttle = await self._queue(connection, claim.tenant, counter, moment)
             elif throttle is None:
-                throttle = await self._count(connection, bucket, live_id, counter, 1)
+                throttle = await self._count(connection, bucket, live_id, counter, 1, keeps)
             if throttle is None and counter.broken_until is not None:
                 throttle = await self._probe(connection, bucket, counter, moment)
             if throttle is not None:
@@ -135,9 +143,10 @@ class Budgets(Adapter):
         }
 
     async def _count(
-        self, connection: Connection, bucket: Bucket, live_id: str, counter: Counter, wanted: int
+        self, connection: Connection, bucket: Bucket, live_id: str, counter: Counter, wanted: int, keeps: float = 0.0
     ) -> Throttle | None:
-        if counter.used + wanted > counter.limit:
+        most = counter.limit if bucket is not Bucket.WRITE else int(counter.limit * (1 - keeps))
+        if counter.used + wanted > most:
             until = windows.opens_again(counter.window, self.guard_band_s)
             return Throttle(until=until, used=counter.used, limit=counter.limit)
         await self._store(connection, bucket, live_id, replace(counter, used=counter.used + wanted))

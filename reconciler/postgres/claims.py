@@ -6,6 +6,7 @@ from datetime import datetime
 from psycopg.types.json import Jsonb
 
 from reconciler.core.errors import StaleLease
+from reconciler.core.kinds import BUCKET_LIMITS, Bucket
 from reconciler.core.passes import Kept
 from reconciler.core.status import Event, Phase, Reason
 from reconciler.ports import Backlog, Claim, Demand, Turns, Verdict, WakeClass
@@ -15,6 +16,8 @@ from reconciler.postgres.pool import Connection
 
 SQL = queries.load("claims")
 SECRETS = queries.load("secrets")
+KEPT = (Bucket.READ, Bucket.WRITE)
+"""What passes of every class share, and the less important leave some of."""
 Row = dict[str, object]
 
 
@@ -48,6 +51,8 @@ class Claims(Adapter):
             # A list of whole and broken numbers has no type for the driver.
             **{"starts": [float(one.starts) for one in turns.values()]},
             **{"steps": [float(one.step) for one in turns.values()]},
+            **{"keeps": [float(one.keeps) for one in turns.values()], "workspace": self.workspace},
+            **{"buckets": [str(one) for one in KEPT], "limits": [BUCKET_LIMITS[one] for one in KEPT]},
         }
         async with self.session() as connection:
             rows = await (await connection.execute(SQL["claim"], values)).fetchall()

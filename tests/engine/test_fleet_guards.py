@@ -16,7 +16,7 @@ from reconciler.core.plan import subject
 from reconciler.core.stack import Stack
 from reconciler.daemon.wiring import ourselves
 from reconciler.engine import desired
-from reconciler.ports import Brake, Unasked
+from reconciler.ports import Brake, Limits, Unasked
 from reconciler.postgres.store import PostgresStore
 from reconciler.render import normalise
 from tests.engine.documents import ONE_WEB, tenant
@@ -214,6 +214,27 @@ async def test_a_mistaken_suspension_of_everybody_goes_slowly_and_can_be_undone(
 def most_within(times: list[datetime], span: timedelta) -> int:
     """The most of these moments that lie within one span."""
     return max((sum(at <= other < at + span for other in times) for at in times), default=0)
+
+
+# ------------------------------------------------------------ calls run short
+
+
+async def test_where_calls_run_short_people_are_served_and_drift_waits(fleet: World) -> None:
+    """Somebody else's scripts use the same key; the next answer of Render's says so."""
+    before = await born(fleet, count=2)
+    await fleet.simulator.human("plan", "app-t01", plan="pro")
+    await fleet.workers[0].sweeper.sweep()
+    now = await fleet.now()
+    foreign = Limits(limit=400, remaining=80, resets_at=now + timedelta(seconds=50), date=now)
+    await fleet.wiring.store.learn(Bucket.READ, "", foreign)
+    await fleet.change("t00", tier="big")
+    while await fleet.turn():
+        pass
+    services = {one["name"]: one["id"] for one in (await fleet.simulator.truth())["services"]}
+    assert touched(await fleet.simulator.writes(before)) == {services["app-t00"]}
+    await fleet.step(60)
+    await fleet.settle(step_s=30.0)
+    assert touched(await fleet.simulator.writes(before)) == set(services.values())
 
 
 # ------------------------------------------------------------ circuit breakers

@@ -10,7 +10,7 @@ from reconciler.core.kinds import BUCKET_LIMITS, Bucket
 from reconciler.ports import Claim, Limits, OperationState, Settlement, Store, Throttle
 from reconciler.postgres import windows
 from tests.postgres.conftest import NOW, action, claim_one
-from tests.store.acts import HOUR, MINUTE, asks, claim_all, granted, seconds, sent
+from tests.store.acts import HOUR, MINUTE, NUMBERS, asks, claim_all, granted, seconds, sent
 from tests.store.lab import Lab
 
 NEXT_MINUTE, NEXT_HOUR = MINUTE + timedelta(minutes=1), HOUR + timedelta(hours=1)
@@ -164,6 +164,21 @@ async def test_a_penalty_outlasts_the_end_of_a_pause(store: Store, claim: Claim)
     await store.unpause(Bucket.WRITE)
     throttle = await asks(store, claim, bucket=Bucket.WRITE)
     assert throttle is not None and (throttle.until, throttle.message) == (until, "")
+
+
+async def test_a_share_of_the_writes_is_kept_for_people_and_for_settling(store: Store, claim: Claim) -> None:
+    async def writes(count: int, keeps: float) -> int:
+        sent = 0
+        for _ in range(count):
+            planned = action(f"k{next(NUMBERS)}", bucket=Bucket.WRITE)
+            operation = await store.open_operation(claim, planned, "h", NOW)
+            sent += await store.send_operation(claim, operation, Bucket.WRITE, "", NOW, keeps=keeps) is None
+        return sent
+
+    await store.learn(Bucket.WRITE, "", limits(20, 20, Bucket.WRITE))
+    assert await writes(20, 0.25) == 15
+    assert await writes(20, 0.1) == 3
+    assert await writes(20, 0.0) == 2
 
 
 async def test_a_cap_on_a_verb_is_exact_over_tenants_and_replicas(store: Store, second: Store, lab: Lab) -> None:

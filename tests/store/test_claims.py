@@ -8,7 +8,8 @@ import pytest
 from reconciler.core.errors import NotFound, StaleLease
 from reconciler.core.kinds import Bucket
 from reconciler.core.status import Event, Phase, Reason
-from reconciler.ports import Brake, Claim, Demand, OperationState, Settlement, Store, Turns, WakeClass
+from reconciler.ports import Brake, Claim, Demand, Limits, OperationState, Settlement, Store, Turns, WakeClass
+from reconciler.postgres import windows
 from tests.postgres.conftest import NOW, action, claim_one, verdict
 from tests.store.acts import EVERY, LATER, claim_all, only, own, seconds, seen
 from tests.store.lab import Lab, Told
@@ -287,6 +288,31 @@ async def test_the_look_of_a_sweep_does_not_lower_a_person_s_wake(store: Store, 
     await store.finish(claim, verdict(), NOW)
     await store.observe([seen("srv-1", plan="standard")], LATER)
     assert (await claim_one(store, "acme")).wake_class is DRIFT
+
+
+@pytest.mark.parametrize("bucket", [Bucket.READ, Bucket.WRITE])
+async def test_where_calls_run_short_the_least_important_classes_give_way_first(
+    store: Store, second: Store, lab: Lab, bucket: Bucket
+) -> None:
+    names = {USER: "acme", SETTLE: "bolt", RETRY: "cora", DRIFT: "dune"}
+    await lab.sign_up(*names.values())
+    turns = {one: Turns(keeps=keeps) for one, keeps in ((USER, 0.0), (SETTLE, 0.0), (RETRY, 0.1), (DRIFT, 0.25))}
+    first = await claim_all(store)
+    for wake_class, name in names.items():
+        await store.finish(first[name], verdict(due_s=0, wake_class=wake_class), NOW)
+
+    async def claimed(now: datetime = NOW) -> list[WakeClass]:
+        found = await second.claim(turns, 9, "w2", 90, now)
+        for one in found:
+            await second.finish(one, verdict(due_s=0, wake_class=one.wake_class), NOW)
+        return sorted(one.wake_class for one in found)
+
+    end = windows.window_of(bucket, NOW).end
+    for left, who in ((30, 4), (25, 4), (24, 3), (10, 3), (9, 2), (0, 2)):
+        await store.learn(bucket, "", Limits(limit=100, remaining=left, resets_at=end, date=NOW))
+        assert len(await claimed()) == who, left
+    assert await claimed() == [SETTLE, USER]
+    assert len(await claimed(NOW + timedelta(minutes=1))) == 4, "in the next minute all have their turns"
 
 
 async def test_purging_leaves_a_tombstone_that_nothing_wakes(store: Store, lab: Lab) -> None:

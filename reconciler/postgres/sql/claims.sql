@@ -2,13 +2,19 @@
 -- $now is world time; leases alone use the database's own clock. A dirty row is due at 'epoch', whatever the world's time.
 -- Every class is asked for as many rows as there are places, and its rows take turns `step` apart, the first one at
 -- `starts`: so one statement draws by shares, and a class with nothing due yields its turns. Under the brake: nothing.
+-- A class that keeps calls for others has no turn while those run short.
 WITH due AS (
   SELECT c.wake_class, c.starts, c.step, q.tenant, q.due_at, q.queued_at
-  FROM unnest(%(classes)s::text[], %(starts)s::float8[], %(steps)s::float8[]) AS c (wake_class, starts, step),
+  FROM unnest(%(classes)s::text[], %(starts)s::float8[], %(steps)s::float8[], %(keeps)s::float8[])
+      AS c (wake_class, starts, step, keeps),
     LATERAL (
       SELECT tenant, due_at, queued_at FROM reconciler.tenant_queue
       WHERE wake_class = c.wake_class AND due_at <= %(now)s AND (lease_until IS NULL OR lease_until < now())
         AND NOT EXISTS (SELECT FROM reconciler.brake WHERE scope = 'all' AND mode = 'stop')
+        AND (c.keeps = 0 OR NOT EXISTS (
+          SELECT FROM reconciler.budget b JOIN unnest(%(buckets)s::text[], %(limits)s::int[]) AS l (bucket, most) USING (bucket)
+          WHERE b.workspace = %(workspace)s AND b.live_id = '' AND b.window_start <= %(now)s AND %(now)s < b.window_end
+            AND b.used > (1 - c.keeps) * coalesce(b.limit_seen, l.most)))
       ORDER BY due_at, queued_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) q),
 pick AS (
   SELECT tenant, due_at,

@@ -33,7 +33,15 @@ class Budgets(Part):
     _block: Block | None = None
 
     async def send_operation(
-        self, claim: Claim, operation: int, bucket: Bucket, live_id: str, now: datetime, *, cap: int | None = None
+        self,
+        claim: Claim,
+        operation: int,
+        bucket: Bucket,
+        live_id: str,
+        now: datetime,
+        *,
+        cap: int | None = None,
+        keeps: float = 0.0,
     ) -> Throttle | None:
         self.fence(claim)
         row = self.db.journal.get(operation)
@@ -47,7 +55,8 @@ class Budgets(Part):
         if throttle is None and bucket is Bucket.CREATE:
             throttle = self._queue(claim.tenant, counter, limit, window, now)
         elif throttle is None:
-            throttle = self._count(bucket, live_id, counter, limit, window, 1)
+            most = int(limit * (1 - keeps)) if bucket is Bucket.WRITE else limit
+            throttle = self._count(bucket, live_id, counter, most, window, 1)
         if throttle is not None:
             del self.db.journal[operation]
             self.db.open.pop((claim.tenant, row.value.component), None)

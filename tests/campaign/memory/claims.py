@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.core import passes
+from reconciler.core.kinds import BUCKET_LIMITS, Bucket
 from reconciler.core.passes import Kept
 from reconciler.core.status import Event, Reason
 from reconciler.ports import Backlog, Brake, Claim, Demand, OperationState, Turns, Verdict, WakeClass
+from reconciler.postgres import windows
 from tests.campaign.memory.database import EPOCH, Clock, Explained, Told
 from tests.campaign.memory.parts import Part
 
@@ -30,6 +32,8 @@ class Claims(Part):
         real_s = self.db.real()
         places: list[tuple[float, str]] = []
         for wake_class, turn in turns.items():
+            if turn.keeps and self._short(turn.keeps, now):
+                continue
             due = sorted(
                 (row.due_at, row.queued_at, tenant)
                 for tenant, row in self.db.queue.items()
@@ -37,6 +41,16 @@ class Claims(Part):
             )
             places += [(turn.starts + turn.step * at, tenant) for at, (_, _, tenant) in enumerate(due[:limit])]
         return [self._take(tenant, owner, real_s, lease_s, now) for _, tenant in sorted(places)[:limit]]
+
+    def _short(self, keeps: float, now: datetime) -> bool:
+        """Say whether less than a share of the minute's reads or writes is left."""
+        for bucket in (Bucket.READ, Bucket.WRITE):
+            row = self.db.budget.get((bucket, ""))
+            if row is None or row.window_start != windows.window_of(bucket, now).start:
+                continue
+            if row.used > (1 - keeps) * (BUCKET_LIMITS[bucket] if row.limit_seen is None else row.limit_seen):
+                return True
+        return False
 
     def _take(self, tenant: str, owner: str, real_s: float, lease_s: float, now: datetime) -> Claim:
         row = self.db.queue[tenant]
