@@ -127,7 +127,7 @@ def view_of(
     resolved: dict[str, Resolved] = {}
     if desired.stack is not None:
         resolved = resolve_stack(desired.stack, desired.lookup(owned), ports.resolver.digest)
-    state = tenant.state if tenant else DesiredState.RUNNING
+    state = tenant.state if tenant else record.state
     return View(
         stack=desired.stack,
         state=DesiredState.DELETED if record.purge_at is not None else state,
@@ -139,7 +139,7 @@ def view_of(
         open=dict(waits),
         missing_secrets=desired.missing,
         purge=record.purge_at is not None and (now >= record.purge_at or record.purge_mode == "now"),
-        export=blueprint.on_delete.export if blueprint else False,
+        export=blueprint.on_delete.export if blueprint else True,  # rather once too often than no data left
         exported=record.exported,
         now=now,
         book=ports.book,

@@ -10,7 +10,7 @@ from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Kind
 from reconciler.core.observed import Deploy, Detail, Observed
 from reconciler.core.passes import Kept
-from reconciler.core.spec import BlueprintSpec, Rollout, TenantSpec
+from reconciler.core.spec import BlueprintSpec, DesiredState, Rollout, TenantSpec
 from reconciler.core.status import Event, Phase, Reason, Status
 from reconciler.core.stops import Brake, Hold, Refusal
 from reconciler.core.values import Json, SecretRef, Sensitive
@@ -131,7 +131,7 @@ class Record:
     """Everything a pass reads from the store, at one moment.
 
     `invalid` carries problems found while reading the documents (then `tenant` or `blueprint` is None);
-    `row` has the raw column values for messages. `revision` is the one the rollout assigned. `purge_at`
+    `state` is the tenant's own, which can be read even then. `revision` is the one the rollout assigned. `purge_at`
     (world) is set while the tenant is deleted; `purge_mode` is `wait`, `now` or `orphan`. `connection` and
     `secrets` are decrypted. `metered` maps the ids of owned objects to their open intervals of the ledger.
     """
@@ -141,6 +141,7 @@ class Record:
     revision: int
     generation: int
     number: int
+    state: DesiredState = DesiredState.RUNNING
     invalid: tuple[str, ...] = ()
     created_at: datetime
     generation_at: datetime

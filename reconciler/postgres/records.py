@@ -10,7 +10,7 @@ from reconciler.core.errors import Invalid, NotFound, Problem, shown
 from reconciler.core.inventory import Known, Owned
 from reconciler.core.kinds import Kind
 from reconciler.core.observed import Observed
-from reconciler.core.spec import BlueprintSpec, TenantSpec
+from reconciler.core.spec import BlueprintSpec, DesiredState, TenantSpec
 from reconciler.core.status import Status
 from reconciler.core.values import SecretRef, Sensitive
 from reconciler.ports import Brake, Hold, Metered, Operation, OperationState, Record, Refusal
@@ -67,6 +67,7 @@ class Records(Adapter):
             revision=revision,
             generation=row["generation"],
             number=row["number"],
+            state=DesiredState(row["state"]),
             invalid=tuple(problems),
             created_at=row["created_at"],
             generation_at=row["generation_at"],

@@ -9,7 +9,7 @@ from reconciler.core.errors import Invalid, NotFound
 from reconciler.core.inventory import Owned
 from reconciler.core.kinds import Kind
 from reconciler.core.observed import Observed
-from reconciler.core.spec import BlueprintSpec, TenantSpec
+from reconciler.core.spec import BlueprintSpec, DesiredState, TenantSpec
 from reconciler.core.status import Phase
 from reconciler.core.values import SecretRef, Sensitive
 from reconciler.ports import (
@@ -27,7 +27,6 @@ from reconciler.ports import (
 from reconciler.postgres.records import pinned_revision
 from tests.campaign.memory.database import Billed, Tenant
 from tests.campaign.memory.orphans import Orphans
-
 
 class MemoryStore(Orphans):
     """ports.Store over a Database, for one replica."""
@@ -47,6 +46,7 @@ class MemoryStore(Orphans):
             revision=revision,
             generation=row.generation,
             number=row.number,
+            state=DesiredState(str(row.columns["state"])),
             invalid=tuple(problems),
             created_at=row.created_at,
             generation_at=row.generation_at,
