@@ -139,6 +139,7 @@ def view_of(
         open=dict(waits),
         missing_secrets=desired.missing,
         purge=record.purge_at is not None and (now >= record.purge_at or record.purge_mode == "now"),
+        leave=record.purge_at is not None and record.purge_mode == "orphan",
         export=blueprint.on_delete.export if blueprint else True,  # rather once too often than no data left
         exported=record.exported,
         now=now,

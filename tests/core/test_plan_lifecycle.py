@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.actions import Verb, WaitReason
+from reconciler.core.actions import Verb, Wait, WaitReason
 from reconciler.core.kinds import SERVICES, Kind
 from reconciler.core.plan import make_plan
 from reconciler.core.spec import DesiredState, DriftPolicy
@@ -455,6 +455,15 @@ def test_the_purge_goes_services_datastores_groups_project_environment():
     assert set(components[5:7]) == {"cache", "db"}
     assert components[7:] == ["shared", "@project", "@environment"]
     assert world.plan().empty
+
+
+def test_what_is_to_be_forgotten_is_left_alone_while_an_effect_is_open():
+    world = up()
+    world.becomes(state=DELETED)
+    wait = Wait(reason=WaitReason.CONFIRMATION, message="no answer yet", component="web")
+    world.said = {"purge": True, "leave": True, "open": {"web": wait}}
+    plan = world.plan()
+    assert plan.actions == () and waits(plan) == [(WaitReason.CONFIRMATION, "no answer yet")]
 
 
 def world_deletes(world):

@@ -107,3 +107,26 @@ async def test_what_a_sweep_sees_while_its_create_waits_for_an_answer_is_nobody_
     said = await world.events("bolt")
     assert "OutcomeUnknown" in said and "Adopted" in said
     assert "Conflict" not in said
+
+
+async def test_a_stack_is_forgotten_and_left_although_an_effect_on_it_is_still_open(world: World) -> None:
+    rule = await world.simulator.fault(fault="timeout_before", method="POST", path="^/v1/services$")
+    await world.apply(FULL)
+    await world.apply(tenant("bolt", "full"))
+    while not await unknown(world):
+        await world.turn()
+        await world.step(1)
+    await world.simulator.call("DELETE", f"/_sim/faults/{rule['id']}")
+    truth = await world.simulator.truth()
+    before, stands = len(truth["writes"]), {kind: {one["name"] for one in truth[kind]} for kind in LISTS}
+    assert stands["postgres"] and stands["projects"]
+    await world.registry.set_state("bolt", "deleted", ACTOR, purge_mode="orphan")
+    await world.settle("bolt", phase="Deleted", within_s=3600, step_s=10)
+    truth = await world.simulator.truth()
+    assert [f"{one['method']} {one['path']}" for one in truth["writes"][before:]] == []
+    assert {kind: {one["name"] for one in truth[kind]} for kind in LISTS} == stands
+
+
+async def unknown(world: World) -> bool:
+    """Say whether an effect's outcome is not known."""
+    return (await world.wiring.store.backlog(await world.now())).unknown_operations > 0

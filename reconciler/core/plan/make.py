@@ -24,7 +24,10 @@ DEPLOY_ETA_S = 180.0
 def make_plan(view: View) -> Plan:
     """Plan one tenant. The same view always gives the same plan, whatever the order of its mappings."""
     findings = Findings()
-    if view.state is DesiredState.DELETED:
+    if view.leave:
+        # Nothing is sent; what is open may still bring rows to forget.
+        findings.waits.extend(view.open[key] for key in sorted(view.open))
+    elif view.state is DesiredState.DELETED:
         if view.purge:
             plan_purge(view, findings)
         else:

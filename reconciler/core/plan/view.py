@@ -24,7 +24,7 @@ class View:
 
     `resolved` has the digests of every component's variables. `conflicts` maps components to a live object of
     the wanted name that is not ours. `open` names components with an operation whose outcome is not known.
-    `purge` is True once a deleted tenant's time is up.
+    `purge` is True once a deleted tenant's time is up; `leave` if its stack is to be forgotten and left as it is.
     """
 
     stack: Stack | None
@@ -37,6 +37,7 @@ class View:
     open: Mapping[str, Wait] = field(default_factory=dict)
     missing_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     purge: bool = False
+    leave: bool = False
     export: bool = False
     exported: bool = False
     now: datetime

@@ -28,6 +28,7 @@ from reconciler.postgres.records import pinned_revision
 from tests.campaign.memory.database import Billed, Tenant
 from tests.campaign.memory.orphans import Orphans
 
+
 class MemoryStore(Orphans):
     """ports.Store over a Database, for one replica."""
 
