@@ -17,6 +17,7 @@ from reconciler.doors import Actor, TenantRow
 from reconciler.postgres import vault
 from reconciler.settings import Settings
 from tests.daemon.harness import Process, Sim, live
+from tests.daemon.proxy import Proxy
 
 ACTOR = Actor(name="test", via="cli")
 KEY = "rnd_thekeyofthistest"
@@ -55,6 +56,7 @@ class Fleet:
     tmp: Path
     settings: dict[str, object]
     daemons: list[Process] = field(default_factory=list)
+    wires: list[Proxy] = field(default_factory=list)
 
     def start(self, **settings: object) -> Process:
         """Start one more daemon, and wait until it works."""
@@ -86,6 +88,23 @@ class Fleet:
     async def ask(self, query: str) -> list[dict[str, Any]]:
         async with self.wiring.pool.connection() as connection:
             return await (await connection.execute(query.encode())).fetchall()
+
+    async def run(self, statement: str) -> None:
+        """Run what answers no rows."""
+        async with self.wiring.pool.connection() as connection:
+            await connection.execute(statement.encode())
+
+    async def cut_daemons(self) -> None:
+        """End every session of the daemons, and wait until it is over."""
+        await self.ask(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE application_name = 'reconciler' AND datname = current_database()"
+        )
+
+    def heal(self) -> None:
+        """Let every wire be an honest one again."""
+        for proxy in self.wires:
+            proxy.heal()
 
     async def until(self, ask: Callable[[], bool], within_s: float = 30.0) -> None:
         deadline = time.monotonic() + within_s
@@ -184,5 +203,7 @@ async def open_fleet(
         for daemon in fleet.daemons:
             if daemon.popen.poll() is None:
                 daemon.kill()
+        for proxy in fleet.wires:
+            proxy.close()
         await wiring.close()
         sim.stop()

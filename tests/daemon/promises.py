@@ -42,8 +42,7 @@ CREATE OR REPLACE TRIGGER watch AFTER UPDATE ON reconciler.tenant_queue
 
 async def watch(fleet: Fleet) -> None:
     """Let the database itself write down what goes back that must not."""
-    async with fleet.wiring.pool.connection() as connection:
-        await connection.execute(WATCH)
+    await fleet.run(WATCH)
 
 
 async def strangers(fleet: Fleet) -> dict[str, Any]:
