@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -24,7 +26,7 @@ from reconciler.engine.worker import Worker
 from reconciler.manifest import load_local_secrets
 from reconciler.ports import Brake
 from reconciler.postgres import migrate, pooler
-from reconciler.postgres.errors import Unreachable
+from reconciler.postgres.errors import Unreachable, explain
 from reconciler.settings import Settings
 from reconciler.telemetry import logs
 
@@ -32,6 +34,7 @@ LOCAL = Actor(name="local run", via="cli")
 FIRST_START = "first start on this workspace: look at what it would do, then release"
 RETRY_S = 2.0
 SHOW_EVERY_S = 0.4
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -78,26 +81,22 @@ async def _main(run: Run) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, run.stopping.set)
-    wiring = await _connect(run)
+    wiring = await _patiently(run, lambda: _connect(run))
     if wiring is None:
         return run.code
     worker: Worker | None = None
     serving: Serving | None = None
     tasks: list[asyncio.Task[None]] = []
     try:
-        if not await _greet_render(run, wiring):
+        if not await _patiently(run, lambda: _greet_render(run, wiring)):  # reads are counted in the database
             return run.code
-        alive_at = await wiring.store.told_at()
-        await _first_start(wiring)
-        recovered = await recovery.release_dead(wiring)
-        if recovered.pids and run.world is not None:
-            run.out.say(f"recovered {recovered}")
+        alive_at = await _patiently(run, lambda: _take_over(run, wiring))
+        if run.stopping.is_set():
+            return run.code
         if run.options.role in ("all", "engine"):
             worker = Worker(wiring.ports, owner_name(), alive_at=alive_at)
         serving = Serving(run.settings, wiring, worker, local=run.options.local)
         await serving.start(with_api=run.options.role in ("all", "api"))
-        for text in await pooler.findings(wiring.pool, run.settings.database_direct_url, run.settings.poll_s):
-            wiring.telemetry.problem("pooler_found", says=text)
         wiring.telemetry.log("started", role=run.options.role, owner=owner_name(), api=serving.url)
         if run.world is not None:
             await _open_local(run, run.world, wiring, serving)
@@ -112,21 +111,43 @@ async def _main(run: Run) -> int:
         await _stop(run, wiring, worker, serving, tasks)
 
 
-async def _connect(run: Run) -> Wiring | None:
-    """Migrate and wire; what is not there yet is waited for, what is wrong is an error. None: stopped before that."""
+async def _connect(run: Run) -> Wiring:
+    """Migrate and wire."""
+    if run.world is None or run.world.postgres is None:
+        await asyncio.to_thread(migrate.upgrade, run.settings.database_direct_url or run.settings.database_url)
+    return await wire(run.settings)
+
+
+async def _take_over(run: Run, wiring: Wiring) -> datetime | None:
+    """Look at the database as it was left, and give back what dead processes held; answers when anybody last worked."""
+    alive_at = await wiring.store.told_at()
+    await _first_start(wiring)
+    recovered = await recovery.release_dead(wiring)
+    if recovered.pids and run.world is not None:
+        run.out.say(f"recovered {recovered}")
+    for text in await pooler.findings(wiring.pool, run.settings.database_direct_url, run.settings.poll_s):
+        wiring.telemetry.problem("pooler_found", says=text)
+    return alive_at
+
+
+async def _patiently(run: Run, step: Callable[[], Awaitable[T]]) -> T | None:
+    """Repeat a step until it is done: what is not there is waited for, what is wrong an error. None: stopped first."""
     said: set[str] = set()
     began = time.monotonic()
     while not run.stopping.is_set():
         try:
-            if run.world is None or run.world.postgres is None:
-                await asyncio.to_thread(migrate.upgrade, run.settings.database_direct_url or run.settings.database_url)
-            return await wire(run.settings)
-        except (Unreachable, Unavailable) as error:
-            if run.options.once and time.monotonic() - began > run.options.timeout_s:
-                raise
-            if str(error) not in said:
-                said.add(str(error))
-                print(f"reconciler: {error}; trying again every {RETRY_S:g} s", file=sys.stderr, flush=True)
+            return await step()
+        except (Unreachable, Unavailable, StoreUnavailable) as error:
+            away: ReconcilerError = error
+        except psycopg.OperationalError as error:
+            away = explain(error, run.settings.database_url)
+            if not isinstance(away, Unreachable):
+                raise away from error
+        if run.options.once and time.monotonic() - began > run.options.timeout_s:
+            raise away
+        if str(away) not in said:
+            said.add(str(away))
+            print(f"reconciler: {away}; trying again every {RETRY_S:g} s", file=sys.stderr, flush=True)
         await _pause(run, RETRY_S)
     return None
 

@@ -21,6 +21,10 @@ SETTING = "DATABASE_URL"
 EXAMPLE = "postgresql://user:password@host:5432/database"
 
 
+GOING = (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow, errors.IdleSessionTimeout)
+"""What a server says that is stopping, starting, or ends our session: it comes back."""
+
+
 class DatabaseError(ReconcilerError):
     """The database cannot be used as it is; the message says what to set or to grant."""
 
@@ -99,7 +103,7 @@ def explain(error: psycopg.Error, url: str) -> DatabaseError:
         text,
     ):
         return LoginRefused(f"{where}: the server refuses this user or password: correct {SETTING}")
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+    if isinstance(error, GOING) or (isinstance(error, psycopg.OperationalError) and error.sqlstate is None):
         return Unreachable(
             f"{where}: no PostgreSQL answers there ({shown(_reason(text))}): start it, or correct host and port in "
             f"{SETTING}"
@@ -112,6 +116,7 @@ def _reason(text: str) -> str:
     found = re.search(
         r"(Connection refused|timeout expired|Name or service not known|[Cc]ould not translate[^:]*"
         r"|[Nn]etwork is unreachable|server closed the connection|timed? ?out"
+        r"|terminating connection[^:]*|the database system is [a-z ]+"
         r"|failed to resolve host[^:]*|[Tt]oo many connections)",
         text,
     )

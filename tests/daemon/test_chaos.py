@@ -115,6 +115,7 @@ async def prepare(fleet: Fleet) -> None:
     await promises.watch(fleet)
 
 
+OURS = "application_name LIKE 'reconciler%'"
 SESSIONS = {
     "every session": "true",
     "the listener": "query LIKE 'LISTEN%' OR query LIKE 'SELECT pg_notify%'",
@@ -145,6 +146,25 @@ def terminator(fleet: Fleet) -> Trouble:
 async def test_sessions_that_the_server_ends_cost_nothing(fleet: Fleet) -> None:
     await prepare(fleet)
     await live_through(fleet, terminator(fleet), 3.0, fleet.start())
+
+
+@pytest.mark.long
+async def test_a_daemon_starts_while_sessions_are_ended(fleet: Fleet) -> None:
+    """Whatever it is doing for the first time when its session ends, it waits as if the database were not there yet."""
+    await prepare(fleet)
+    await fleet.put("acme", new=True)
+    every = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ({OURS}) AND datname = current_database()"
+    daemons = [fleet.launch() for _ in range(3)]
+    chance = random.Random(SEED)  # noqa: S311
+    for _ in range(60):
+        await fleet.ask(every)
+        await asyncio.sleep(chance.uniform(0.0, 0.3))
+        assert [one.text for one in daemons if one.popen.poll() is not None] == []
+    for daemon in daemons:
+        daemon.wait_for('"event": "started"', 30)
+    await fleet.settle(60)
+    assert await promises.broken(fleet, {}) == [], fleet.words()
+    await ended(fleet, *daemons)
 
 
 @pytest.mark.long

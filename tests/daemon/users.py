@@ -27,6 +27,7 @@ class Users:
             return f"new t{self.made}"
         if not rows:
             return "nothing"
+        what = "theme" if what == "new" else what
         name = self.chance.choice(rows).name
         match what:
             case "tier":
