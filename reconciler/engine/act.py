@@ -95,15 +95,28 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
         return Acted(ending=Ending.THROTTLED, throttle=throttle, until=throttle.until)
     sent_at = ports.clock.now()
     late_s = asyncio.get_running_loop().time() - asked_s
+    if late_s > ports.options.send_within_s:
+        return await _not_sent(ports, claim, operation, action, late_s)
     try:
-        if late_s > ports.options.send_within_s:
-            raise Unavailable(f"too late to be sent: asked for {late_s:.0f} s ago")
         reply = await ports.render.send(action, plaintext)
     except RenderError as error:
         acted = await _failed(ports, claim, operation, action, error)
     else:
         acted = await _succeeded(ports, claim, operation, action, owned, reply, sent_at=sent_at)
     return replace(acted, operation=operation)
+
+
+async def _not_sent(ports: Ports, claim: Claim, operation: int, action: Action, late_s: float) -> Acted:
+    """Make a sent effect a planned one again: that says nothing about Render, and the next pass plans anew."""
+    message = f"too late to be sent: asked for {late_s:.0f} s ago"
+    planned = Settlement(state=OperationState.PLANNED, message=message)
+    await ports.store.settle_operation(claim, operation, planned, ports.clock.now())
+    ports.telemetry.operated(str(action.kind), str(action.verb), "throttled")
+    ports.telemetry.problem(
+        "effect_late", tenant=claim.tenant, op=operation, epoch=claim.epoch, verb=str(action.verb),
+        component=action.component, why=message,
+    )  # fmt: skip
+    return Acted(ending=Ending.UNAVAILABLE, message=message)
 
 
 async def _succeeded(
