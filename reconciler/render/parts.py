@@ -1,10 +1,11 @@
 """Carries out actions on parts of a service or env group: variables, files, disks, domains, rules, deploys, links.
 
 It never repeats a change and decides nothing. A PUT of a list replaces all of it (Render API 4), so the list is read
-first and everything that the action does not name is sent back as it was.
+first and everything that the action does not name is sent back as it was. It is read twice, and what either showed is
+kept: a list that once lacks an item would cost a person's variable, for which nobody else has the value.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.core.actions import Action, Verb
@@ -18,6 +19,7 @@ from reconciler.render.reads import Reads
 
 Effect = Callable[[Action, Plaintext], Awaitable[Reply]]
 QUEUED = 202
+LOOKS = 2
 
 
 class Parts:
@@ -67,7 +69,8 @@ class Parts:
     # ------------------------------------------------------------ variables and files
 
     async def _set_env(self, action: Action, plaintext: Plaintext) -> Reply:
-        present = normalise.variables(reversed(await self._reads.variables(action.id)))
+        looks = [await self._reads.variables(action.id) for _ in range(LOOKS)]
+        present = either(normalise.variables(reversed(look)) for look in looks)
         wanted = merged(present, plaintext.values, action.removes)
         where = path("services", action.id, "env-vars")
         result = await self._calls.write("PUT", where, bodies.pairs(wanted), secrets=texts_of(wanted))
@@ -75,7 +78,8 @@ class Parts:
         return reply(result, detail=Detail(env=normalise.variables(stands)))
 
     async def _set_files(self, action: Action, plaintext: Plaintext) -> Reply:
-        present = normalise.files(reversed(await self._reads.files(action.id)))
+        looks = [await self._reads.files(action.id) for _ in range(LOOKS)]
+        present = either(normalise.files(reversed(look)) for look in looks)
         wanted = merged(present, plaintext.files, action.removes)
         where = path("services", action.id, "secret-files")
         result = await self._calls.write("PUT", where, bodies.file_pairs(wanted), secrets=texts_of(wanted))
@@ -198,6 +202,11 @@ def disk_fields(action: Action) -> bodies.Body:
 def disk_reply(result: Result) -> Reply:
     """Answer the disk as it stands now."""
     return reply(result, detail=Detail(fields={"disk": normalise.disk_field(result.parse(wire.Disk))}))
+
+
+def either(looks: Iterable[Mapping[str, Sensitive]]) -> dict[str, Sensitive]:
+    """Answer what any of the looks showed, values as the newest did."""
+    return {key: value for look in looks for key, value in look.items()}
 
 
 def merged(

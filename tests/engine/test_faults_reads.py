@@ -3,7 +3,7 @@
 from tests.engine.documents import tenant
 from tests.engine.drifting import DATA, PLAIN, calm, no_effort, settled, swept_soon
 from tests.engine.faulty import DATA_COUNT, PLAIN_COUNT, birth, counted
-from tests.engine.world import ACTOR, World
+from tests.engine.world import ACTOR, World, env_of
 
 WHOLE = "services|postgres|key-value|env-groups|projects|environments"
 
@@ -52,6 +52,19 @@ async def test_lists_that_lose_double_or_show_nothing_delete_and_create_nothing(
     await calm(world, "acme")
     await calm(world, "bolt")
     await no_effort(world)
+
+
+async def test_a_list_that_shows_nothing_while_variables_are_written_costs_no_variable_of_a_person(
+    world: World,
+) -> None:
+    await settled(world, PLAIN)
+    await world.simulator.human("env-set", "app-acme", key="EXTRA", value="a person's")
+    rule = await world.simulator.fault(fault="list_empty", count=1, method="GET", path="/env-vars$")
+    await world.detail("acme", env={"app": {"MODE": "new"}})
+    await world.settle("acme", step_s=10.0)
+    assert (await world.simulator.call("GET", "/_sim/faults"))[0]["struck"] == 1, rule
+    env = env_of(await world.live("services", "app-acme"))
+    assert (env["EXTRA"], env["MODE"], env["COLOUR"]) == ("a person's", "new", "blue")
 
 
 async def test_fields_nobody_knows_are_no_difference(world: World) -> None:

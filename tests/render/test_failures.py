@@ -195,7 +195,7 @@ async def test_secrets_never_reach_an_error(scripted, make_client, http_answer):
 
 async def test_secrets_of_the_list_that_a_put_sends_back_are_removed_too(scripted, make_client, http_answer):
     listed = http_answer(200, '[{"envVar": {"key": "OLD", "value": "an old secret value"}, "cursor": "c"}]')
-    scripted.answers = [listed, http_answer(400, '{"message": "too long: an old secret value"}')]
+    scripted.answers = [listed, listed, http_answer(400, '{"message": "too long: an old secret value"}')]
     action = Action(verb=Verb.SET_ENV, component="web", kind=Kind.WEB, name="web-acme", id="srv-1")
     async with make_client(scripted.url) as client:
         with pytest.raises(Refused) as caught:

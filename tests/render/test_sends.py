@@ -153,21 +153,39 @@ async def test_a_list_that_cannot_be_read_is_never_replaced(scripted, make_clien
 
 
 async def test_a_replaced_list_with_an_unreadable_answer_is_unknown(scripted, make_client, http_answer):
-    scripted.answers = [http_answer(200, "[]"), http_answer(200, "oops")]
+    scripted.answers = [http_answer(200, "[]"), http_answer(200, "[]"), http_answer(200, "oops")]
     async with make_client(scripted.url) as client:
         with pytest.raises(Unknown):
             await client.send(action(Verb.SET_ENV), Plaintext(values={"A": Sensitive("1")}))
-    assert [request.method for request in scripted.requests] == ["GET", "PUT"]
+    assert [request.method for request in scripted.requests] == ["GET", "GET", "PUT"]
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+@pytest.mark.parametrize(("verb", "item", "value"), [
+    (Verb.SET_ENV, "envVar", "value"), (Verb.SET_FILES, "secretFile", "content"),
+])  # fmt: skip
+async def test_what_one_of_two_lists_lacks_is_not_lost(scripted, make_client, http_answer, verb, item, value, lacking):  # noqa: PLR0917
+    """A person's variable is nowhere but in that list: to send it back without costs the only copy."""
+    name = "key" if item == "envVar" else "name"
+    whole = [{item: {name: key, value: key.lower()}, "cursor": "c"} for key in ("PERSONS", "OURS")]
+    lists = [whole, whole]
+    lists[lacking] = whole[1:]
+    scripted.answers = [*(http_answer(200, json.dumps(one)) for one in lists), http_answer(200, "[]")]
+    new = {"OURS": Sensitive("new")}
+    async with make_client(scripted.url) as client:
+        await client.send(action(verb), Plaintext(values=new) if verb is Verb.SET_ENV else Plaintext(files=new))
+    sent = {one[name]: one[value] for one in json.loads(scripted.requests[2].body)}
+    assert sent == {"PERSONS": "persons", "OURS": "new"}
 
 
 async def test_variables_keep_their_order_and_null_is_no_variable(scripted, make_client, http_answer):
     listed = [{"envVar": {"key": key, "value": key.lower()}, "cursor": "c"} for key in ("C", "B", "A")]
-    scripted.answers = [http_answer(200, json.dumps(listed)), http_answer(200, "null")]
+    scripted.answers = [*(http_answer(200, json.dumps(listed)) for _ in range(2)), http_answer(200, "null")]
     async with make_client(scripted.url) as client:
         reply = await client.send(
             action(Verb.SET_ENV, removes=("B", "D", "X")), Plaintext(values={"D": Sensitive("4")})
         )
-    assert json.loads(scripted.requests[1].body) == [
+    assert json.loads(scripted.requests[2].body) == [
         {"key": "A", "value": "a"}, {"key": "C", "value": "c"}, {"key": "D", "value": "4"}
     ]  # fmt: skip
     assert reply.detail.env == {}
