@@ -6,6 +6,7 @@ callbacks never run again, as after SIGKILL; a stopped one's are kept until it g
 """
 
 import asyncio
+import contextlib
 import heapq
 from asyncio import base_events, events
 from collections.abc import Coroutine
@@ -75,10 +76,13 @@ class SeededLoop(base_events.BaseEventLoop):
         self._ready.extend(process.kept)
         process.kept.clear()
 
-    def abandon(self) -> None:
-        """End the run: what still waits is forgotten without a word."""
+    def abandon(self, *, close: bool = False) -> None:
+        """End the run: what still waits is forgotten without a word; with `close` at once, not when it is collected."""
         for task in self.tasks:
             task._log_destroy_pending = False
+            if close and not task.done():
+                with contextlib.suppress(RuntimeError):  # what it would await at its end has nobody to wait for
+                    task.get_coro().close()
         self._ready.clear()
         self._scheduled.clear()
         self.tasks.clear()

@@ -42,6 +42,10 @@ class Wish:
     state: str = "running"
     mode: str = ""
     """The tenant's own MODE; without one it is that of the revision the tenant has: odd ones live, even ones edited."""
+    plan: str = ""
+    """The plan of the first component with a MODE, if an override says so."""
+    pin: int = 0
+    """The revision that the tenant is kept on, 0 if it is not."""
     valid: bool = True
     purge: bool = False
     orphan: bool = False
@@ -128,6 +132,12 @@ class Oracles:
             return
         self.break_("P4", f"{write.method} {write.path} although {held.tenant} is on hold")
 
+    def hold_comes(self, tenant: str) -> None:
+        """Note since when a tenant is on hold; one that comes before another has ended only makes that longer."""
+        before, now = self.database.holds.get(tenant), self.database.world()
+        if before is None or before.until <= now:
+            self.held_since[tenant] = now
+
     def _under_way(self, id: str, since: datetime) -> bool:
         """Say whether an effect on an object was open when the hold came: its process may have been stopped since."""
         return any(
@@ -195,8 +205,11 @@ class Oracles:
             if row.purged_at is None:
                 yield f"{tenant}: not purged, {status.phase if status else '-'} {status.why if status else ''}"
             return
-        if status is None or status.observed_generation != row.generation or status.revision != row.revision:
-            yield f"{tenant}: generation {row.generation} r{row.revision} not acted on"
+        if status is None or status.observed_generation != row.generation:
+            yield f"{tenant}: generation {row.generation} not acted on"
+            return
+        if wish.valid and status.revision != (wish.pin or row.revision):
+            yield f"{tenant}: r{wish.pin or row.revision} not acted on"
             return
         wanted = Phase.SUSPENDED if wish.state != "running" else Phase.READY if wish.valid else Phase.INVALID
         if wish.state == "deleted" and status.phase is Phase.DELETING:
@@ -284,12 +297,15 @@ class Oracles:
                 self.break_("P6", f"{tenant}: {len(rows)} objects named {component}-{tenant}")
                 continue
             facts = _facts(rows[0])
-            wanted = shape.big if wish.tier == "big" else shape.small
+            wanted = dict(shape.big if wish.tier == "big" else shape.small)
+            if wish.plan and component == CARRY_MODE[wish.blueprint][0]:
+                wanted["plan"] = wish.plan
             for name, value in wanted.items():
                 if facts.get(name) != value:
                     self.break_("P6", f"{tenant}/{component}: {name} is {facts.get(name)}, not {value}")
             if component in CARRY_MODE[wish.blueprint]:
-                inherited = "live" if self.database.tenants[tenant].revision % 2 else "edited"
+                revision = wish.pin or self.database.tenants[tenant].revision
+                inherited = "live" if revision % 2 else "edited"
                 self._carries(f"{tenant}/{component}", rows[0], wish.mode or inherited, inherited)
 
     def _carries(self, place: str, row: models.Service, mode: str, revision_mode: str) -> None:

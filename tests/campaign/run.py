@@ -103,6 +103,14 @@ async def perform(run: Run, script: Sequence[Deed], story: list[str]) -> float:
         story.append(f"{loop.time():8.1f}  {deed.name}")
         deed.do()
     await asyncio.sleep(max(0.0, SPAN_S - loop.time()))
+    healed_s = await settle(run, story)
+    supervisor.cancel()
+    return healed_s
+
+
+async def settle(run: Run, story: list[str]) -> float:
+    """Heal, wait until all is well and stays so, and judge the end; answers how long it took until all was well."""
+    fleet, loop = run.fleet, run.loop
     fleet.heal()
     run.scenario.heal()
     began_s = loop.time()
@@ -110,7 +118,6 @@ async def perform(run: Run, script: Sequence[Deed], story: list[str]) -> float:
     healed_s = loop.time() - began_s
     await _quiet(run, story)
     run.oracles.settled()
-    supervisor.cancel()
     return healed_s
 
 

@@ -93,7 +93,7 @@ class Scenario:
             self._fault(random.uniform(0.0, SPAN_S))
         self._moods()
         if random.random() < STRANGERS:
-            self._at(0.0, "strangers take names", self._strangers, random.choice(names))
+            self._at(0.0, "strangers take names", self.strangers, random.choice(names))
         return sorted(self.deeds, key=lambda deed: deed.at_s)
 
     def _at(self, at_s: float, name: str, do: Callable[..., object], *args: object) -> None:
@@ -178,7 +178,7 @@ class Scenario:
 
     def _do_hold(self, name: str) -> None:
         if name in self.wishes:
-            self.oracles.held_since.setdefault(name, self.database.world())
+            self.oracles.hold_comes(name)
             self.database.hold(name, self.database.world() + timedelta(seconds=self.random.uniform(60, 900)))
 
     def _do_rollout(self, name: str) -> None:
@@ -218,7 +218,7 @@ class Scenario:
             more = {"instances": 3}
         self.cloud.person(action, live, **more)
 
-    def _strangers(self, name: str) -> None:
+    def strangers(self, name: str) -> None:
         """Somebody else's objects: some with names like ours, some with the very names we want, until the heal."""
         for title in ("billing-api", f"app-{name}x", *(["app-" + name] if self.random.random() < HALF else [])):
             body = {"type": "web_service", "name": title, "ownerId": OWNER,
