@@ -21,6 +21,7 @@ TAKEN_GRACES = 5
 """A name that Render calls taken although nothing shows it is asked for again after so many times the grace: each
 question costs a create of the hour."""
 SKEW = timedelta(seconds=5)
+PAUSE_MIN_S = 1.0
 OUR_TRIGGER = "api"
 DEPLOYED_AFTER = frozenset(
     {Verb.UPDATE, Verb.SET_ENV, Verb.SET_FILES, Verb.SET_GROUP_VAR, Verb.REMOVE_GROUP_VAR, Verb.LINK_GROUP}
@@ -76,6 +77,11 @@ def _deadline_left_s(ports: Ports, operation: Operation) -> float:
     return ports.options.request_timeout_s - (operation.sent_ago_s or 0.0)
 
 
+def _pause(ports: Ports, left_s: float) -> timedelta:
+    """World time until real seconds are over; no less than one, or a moment's rest is asked about without end."""
+    return timedelta(seconds=max(left_s, PAUSE_MIN_S) * max(1.0, ports.clock.speed()))
+
+
 async def _candidates(ports: Ports, operation: Operation) -> tuple[list[Observed], bool]:
     """Find live objects of the wanted name that nobody's inventory holds and that are young enough to be ours.
 
@@ -121,7 +127,7 @@ async def _settle_create(
     message = f"create of {operation.name} {_unsaid(operation)} at {sent:%H:%M:%S}. Looked: not there"
     left_s = _deadline_left_s(ports, operation)
     if left_s > 0:
-        again = ports.clock.now() + timedelta(seconds=left_s * max(1.0, ports.clock.speed()))
+        again = ports.clock.now() + _pause(ports, left_s)
         result.wait(operation, f"{message}. No second create before {again:%H:%M:%S}", again)
         return
     looks = await ports.store.look_operation(operation.id, ports.clock.now())
@@ -188,7 +194,7 @@ async def _settle_other(
     """Updates, suspends and deletes are idempotent: read the object anew and let the plan compare."""
     left_s = _deadline_left_s(ports, operation)
     if left_s > 0 and operation.state is OperationState.SENT:
-        again = ports.clock.now() + timedelta(seconds=left_s * max(1.0, ports.clock.speed()))
+        again = ports.clock.now() + _pause(ports, left_s)
         result.wait(operation, f"{operation.verb} of {operation.name} may still be under way", again)
         return
     row = owned.get(operation.component)

@@ -59,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, action="append", help="these seeds instead; repeatable")
     parser.add_argument("--minutes", type=float, default=60.0, help="stop starting anything after this (default: 60)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
-    parser.add_argument("--mutant-seeds", type=int, default=120, help="seeds a mutant must survive (default: 120)")
+    parser.add_argument("--mutant-seeds", type=int, default=400, help="seeds a mutant must survive")
     parser.add_argument("--state", type=Path, help="file that keeps what was run, to go on from")
     parser.add_argument(
         "--only", action="append", choices=(*PARTS, SOAK), help="part to run; repeatable (default: all but soak)"

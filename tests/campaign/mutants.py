@@ -99,12 +99,10 @@ async def _deletes_always_happen(ports: Any, operation: Any, row: Any, result: A
     return True if operation.verb == "delete" else await _happened(ports, operation, row, result)
 
 
-async def _updates_always_happen(ports: Any, claim: Claim, operation: Any, owned: Any, result: Any) -> None:
-    done = Settlement(state=OperationState.SUCCEEDED)
-    await ports.store.settle_operation(claim, operation.id, done, ports.clock.now())
-    row = owned.get(operation.component)
-    if row is not None and row.observed is not None and operation.verb == "set-env":
-        result.owned.append(row)
+async def _deploys_always_happen(ports: Any, operation: Any, row: Any, result: Any) -> bool:
+    known = replace(row.known, dirty=False, deploy_asked_at=ports.clock.now())
+    result.owned.append(replace(row, known=known))
+    return True
 
 
 _finish = MemoryStore.finish
@@ -178,7 +176,7 @@ MUTANTS: Mapping[str, Mutant] = {
         (reconcile, "LOOKS_TO_BE_GONE", 1),
     ),
     "an unanswered delete counts as done": _patched((settle, "_happened", _deletes_always_happen)),
-    "an unanswered change counts as done": _patched((settle, "_settle_other", _updates_always_happen)),
+    "an unanswered deploy counts as done": _patched((settle, "_deployed", _deploys_always_happen)),
     "a wake during a pass is lost": _patched((MemoryStore, "finish", _wakes_are_lost)),
     "status speaks of a generation it has not seen": _patched((report, "verdict", _boastful)),
     "changes are written and never deployed": _patched((planned_service, "plan_deploy", lambda *_, **__: None)),
