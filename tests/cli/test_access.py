@@ -154,6 +154,12 @@ def test_migrate_makes_the_schema_and_is_harmless_when_done(empty_database_url, 
     assert cli("get", "tenants").code == 0
 
 
+def test_migrate_goes_round_a_pooler(empty_database_url, cli: Cli, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{PLAIN}@127.0.0.1:{free_port()}/d")
+    monkeypatch.setenv("RECONCILER_DATABASE_DIRECT_URL", empty_database_url)
+    assert cli("migrate").out == f"migrated from nothing to {migrate.head()}\n"
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -20,7 +20,7 @@ SIZES: dict[str, dict[str, object]] = {
     "big": {"plan": "standard", "numInstances": 2},
 }
 RESYNC_S = 3600 * 1.2
-QUIET_S = 4.0
+QUIET_S = 2.5
 WATCH = """
 CREATE TABLE IF NOT EXISTS public.went_back (what text);
 CREATE OR REPLACE FUNCTION public.watch_status() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -145,7 +145,7 @@ def terminator(fleet: Fleet) -> Trouble:
 
 async def test_sessions_that_the_server_ends_cost_nothing(fleet: Fleet) -> None:
     await prepare(fleet)
-    await live_through(fleet, terminator(fleet), 3.0, fleet.start())
+    await live_through(fleet, terminator(fleet), 2.0, fleet.start())
 
 
 @pytest.mark.long
@@ -217,7 +217,7 @@ class Wires:
 async def test_broken_wires_cost_nothing(fleet: Fleet) -> None:
     await prepare(fleet)
     wires = Wires(fleet)
-    await live_through(fleet, wires.brief, 3.0, fleet.start(**wires.settings))
+    await live_through(fleet, wires.brief, 2.0, fleet.start(**wires.settings))
     assert wires.database.lost + wires.render.lost > 0
 
 

@@ -45,7 +45,8 @@ def migrate(
     """Bring the database to this version's schema; safe from several machines at once, and harmless when done."""
     from reconciler.postgres import migrate as migrations
 
-    url = session.database_url(root.INVOCATION.settings)
+    chosen = root.INVOCATION.settings
+    url = chosen.database_direct_url or session.database_url(chosen)
     before = migrations.current(url)
     if check:
         if before != migrations.head():
