@@ -16,9 +16,10 @@ from tests.daemon.harness import live
 from tests.daemon.users import TAKEN
 
 SIZES: dict[str, dict[str, object]] = {
-    "small": {"plan": "starter", "numInstances": 1},
+    "small": {"plan": "starter"},
     "big": {"plan": "standard", "numInstances": 2},
 }
+"""What each tier names. The number of instances is nobody's in `small`, so it stays as it was."""
 RESYNC_S = 3600 * 1.2
 QUIET_S = 2.5
 WATCH = """
