@@ -5,6 +5,7 @@ docs/promises.md is judged from the simulator's truth. Set CHAOS_SEED to repeat 
 """
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -179,6 +180,8 @@ class Wires:
     def __init__(self, fleet: Fleet) -> None:
         self.database = Proxy.before(str(fleet.settings["DATABASE_URL"]), SEED)
         self.render = Proxy.before(fleet.sim.base, SEED + 1)
+        self.fleet = fleet
+        self._kinds = itertools.cycle(["answers", "requests", "reset", "delay"])
         fleet.wires += [self.database, self.render]
         self.settings = {
             "DATABASE_URL": through(str(fleet.settings["DATABASE_URL"]), self.database.port),
@@ -187,18 +190,20 @@ class Wires:
 
     async def brief(self, chance: random.Random) -> str:
         """Something that the other side learns of at once."""
-        wire = chance.choice([self.database, self.render])
-        what = chance.choice(["reset", "delay", "answers", "requests"])
+        wire, what = chance.choice([self.database, self.render]), next(self._kinds)
+        lost = wire.lost
         match what:
+            case "answers":
+                wire.lose_answers = 0.2
+                await self.fleet.until(lambda: wire.lost > lost)  # a daemon is never quiet for long
+            case "requests":
+                wire.lose_requests = 0.2
+                await self.fleet.until(lambda: wire.lost > lost)
             case "reset":
                 wire.reset()
-            case "delay":
-                wire.delay_s = 0.05
-            case "answers":
-                wire.lose_answers = 0.1
             case _:
-                wire.lose_requests = 0.1
-        await asyncio.sleep(chance.uniform(0.2, 1.0))
+                wire.delay_s = 0.05
+        await asyncio.sleep(chance.uniform(0.1, 0.8))
         wire.heal()
         return f"{what} on the wire to {'the database' if wire is self.database else 'Render'}"
 
@@ -218,7 +223,6 @@ async def test_broken_wires_cost_nothing(fleet: Fleet) -> None:
     await prepare(fleet)
     wires = Wires(fleet)
     await live_through(fleet, wires.brief, 2.0, fleet.start(**wires.settings))
-    assert wires.database.lost + wires.render.lost > 0
 
 
 @pytest.mark.long
