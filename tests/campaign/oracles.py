@@ -224,6 +224,12 @@ class Oracles:
             if row.purged_at is None and (status is None or status.observed_generation != row.generation):
                 self.break_("P1", f"{tenant}: generation {row.generation} was not looked at for long after the faults")
 
+    def swept(self) -> None:
+        """Judge that what lists show was put back by itself, before anybody asks for a deep check."""
+        for tenant, wish in self.wishes.items():
+            if wish.valid and not wish.purge and wish.state == "running":
+                self._stands(tenant, wish, deep=False)
+
     def settled(self) -> None:
         """Judge the end: everything is where it should be, nothing is left over, nothing is forgotten."""
         for line in self.unsettled():
@@ -286,7 +292,7 @@ class Oracles:
             if held.tenant == tenant and row is not None and not getattr(row, "suspenders", ["no such thing"]):
                 self.break_("P6", f"{tenant} is suspended, and {id} ({held.owned.name}) runs")
 
-    def _stands(self, tenant: str, wish: Wish) -> None:
+    def _stands(self, tenant: str, wish: Wish, *, deep: bool = True) -> None:
         for component, shape in SHAPES[wish.blueprint].items():
             rows = [
                 row
@@ -303,7 +309,9 @@ class Oracles:
             for name, value in wanted.items():
                 if facts.get(name) != value:
                     self.break_("P6", f"{tenant}/{component}: {name} is {facts.get(name)}, not {value}")
-            if component in CARRY_MODE[wish.blueprint]:
+            if getattr(rows[0], "suspenders", None):
+                self.break_("P6", f"{tenant}/{component}: suspended by {rows[0].suspenders}")
+            if deep and component in CARRY_MODE[wish.blueprint]:
                 revision = wish.pin or self.database.tenants[tenant].revision
                 inherited = "live" if revision % 2 else "edited"
                 self._carries(f"{tenant}/{component}", rows[0], wish.mode or inherited, inherited)

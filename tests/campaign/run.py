@@ -142,6 +142,7 @@ async def _quiet(run: Run, story: list[str]) -> None:
     """Ask everybody for a deep check and let three sweeps pass: then nothing may be written any more."""
     await asyncio.sleep(SWEPT_S)  # whatever a person did last has been seen
     await _well(run)
+    run.oracles.swept()
     for name in run.oracles.wishes:
         run.fleet.database.ask(name, "quiet")
     await asyncio.sleep(SWEPT_S)
