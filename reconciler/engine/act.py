@@ -98,7 +98,7 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
     if late_s > ports.options.send_within_s:
         return await _not_sent(ports, claim, operation, action, late_s)
     try:
-        reply = await ports.render.send(action, plaintext)
+        reply = await ports.render.send(action, plaintext, asked_s + ports.options.send_within_s)
     except RenderError as error:
         acted = await _failed(ports, claim, operation, action, error)
     else:

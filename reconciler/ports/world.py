@@ -71,8 +71,11 @@ class Render(Protocol):
     async def exported(self, id: str, since: datetime) -> bool:
         """Say whether an export of a Postgres that was asked for since then is done."""
 
-    async def send(self, action: Action, plaintext: Plaintext) -> Reply:
-        """Carry out one action. Raises Unknown when nobody knows whether it happened."""
+    async def send(self, action: Action, plaintext: Plaintext, latest_s: float | None = None) -> Reply:
+        """Carry out one action. Raises Unknown when nobody knows whether it happened.
+
+        A create whose first byte cannot leave by `latest_s` (the event loop's time) is not sent: Unavailable.
+        """
 
     async def probe(self, url: str) -> int | None:
         """GET a tenant's own URL, following no redirect; the status, or None when nothing answered."""

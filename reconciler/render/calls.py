@@ -176,13 +176,18 @@ class Calls:
         assert result is not None
         return result
 
-    async def write(self, method: str, where: str, body: Json = None, *, secrets: Iterable[str] = ()) -> Result:
-        """Send a change, once. `secrets` are removed from any error's message."""
-        return await self._once(method, where, body=body, secrets=secrets)
+    async def write(
+        self, method: str, where: str, body: Json = None, *, secrets: Iterable[str] = (), latest_s: float | None = None
+    ) -> Result:
+        """Send a change, once, by `latest_s` (the loop's time). `secrets` are removed from any error's message."""
+        if latest_s is None:
+            latest_s = asyncio.get_running_loop().time() + self._settings.write_start_s
+        return await self._once(method, where, body=body, secrets=secrets, latest_s=latest_s)
 
     async def _once(
-        self, method: str, where: str, *, query: Query | None = None, body: Json = None, secrets: Iterable[str] = ()
-    ) -> Result:
+        self, method: str, where: str, *, query: Query | None = None, body: Json = None, secrets: Iterable[str] = (),
+        latest_s: float | None = None,
+    ) -> Result:  # fmt: skip
         settings, what = self._settings, template(where)
         writes = failures.is_write(method)
         read_s = settings.write_timeout_s if writes else settings.read_timeout_s
@@ -198,7 +203,7 @@ class Calls:
                     connect_s=settings.connect_timeout_s,
                     read_s=read_s,
                     total_s=2 * read_s,
-                    start_s=settings.write_start_s if writes else None,
+                    latest_s=latest_s,
                 ),
                 query=query,
                 headers=headers,

@@ -109,9 +109,12 @@ class RenderClient:
         """Say whether an export of a Postgres that was asked for since then is done."""
         return await self._reads.exported(id, since)
 
-    async def send(self, action: Action, plaintext: Plaintext) -> Reply:
-        """Carry out one action; Unknown when nobody knows whether it happened."""
-        return await self._sends.send(action, plaintext)
+    async def send(self, action: Action, plaintext: Plaintext, latest_s: float | None = None) -> Reply:
+        """Carry out one action; Unknown when nobody knows whether it happened.
+
+        A create whose first byte cannot leave by `latest_s` (the event loop's time) is not sent: Unavailable.
+        """
+        return await self._sends.send(action, plaintext, latest_s)
 
     async def probe(self, url: str) -> int | None:
         """GET a tenant's own URL; the status, or None when nothing answered; Refused for what must not be asked."""

@@ -28,7 +28,6 @@ class Sends:
         self._clock = clock
         self._protected = protected_ids
         self._verbs: Mapping[Verb, Effect] = {
-            Verb.CREATE: self._create,
             Verb.UPDATE: self._update,
             Verb.MOVE: self._move,
             Verb.SUSPEND: self._switch,
@@ -38,8 +37,8 @@ class Sends:
             **Parts(calls, reads, clock).effects,
         }
 
-    async def send(self, action: Action, plaintext: Plaintext) -> Reply:
-        """Carry out one action; Refused for what the operator itself runs on."""
+    async def send(self, action: Action, plaintext: Plaintext, latest_s: float | None = None) -> Reply:
+        """Carry out one action, a create by `latest_s` if at all; Refused for what the operator itself runs on."""
         named = (action.payload.get("serviceId"), action.payload.get("resourceIds"))
         touched = {action.id, *texts(*named)}
         mine = sorted(touched & self._protected)
@@ -48,11 +47,13 @@ class Sends:
                 f"{mine[0]} is what this operator runs on: it never changes itself. "
                 "Take it out of the tenant, or out of the operator's inventory"
             )
+        if action.verb is Verb.CREATE:
+            return await self._create(action, plaintext, latest_s)
         return await self._verbs[action.verb](action, plaintext)
 
     # ------------------------------------------------------------ objects
 
-    async def _create(self, action: Action, plaintext: Plaintext) -> Reply:
+    async def _create(self, action: Action, plaintext: Plaintext, latest_s: float | None) -> Reply:
         credential = action.payload.get("registryCredential")
         credential_id = await self._reads.credential_id(str(credential)) if credential else ""
         body = bodies.create(
@@ -64,7 +65,8 @@ class Sends:
             files=plaintext.files,
             credential_id=credential_id,
         )
-        result = await self._calls.write("POST", path(COLLECTIONS[action.kind]), body, secrets=secrets_of(plaintext))
+        where = path(COLLECTIONS[action.kind])
+        result = await self._calls.write("POST", where, body, secrets=secrets_of(plaintext), latest_s=latest_s)
         if action.kind in SERVICES:
             return self._created_service(action.kind, result, plaintext)
         if action.kind is Kind.PROJECT:

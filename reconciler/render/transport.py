@@ -38,8 +38,8 @@ class Timeouts:
     read_s: float = 15.0
     pool_s: float = 15.0
     total_s: float = 60.0
-    start_s: float | None = None
-    """If its first byte cannot leave so soon, because this process slept meanwhile, the request is not sent."""
+    latest_s: float | None = None
+    """If its first byte cannot leave by then (the event loop's time), for this process slept, it is not sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +81,15 @@ NOTHING_SENT = (
 )
 
 
-def _extensions(server_name: str, start_s: float | None) -> dict[str, object]:
+def _extensions(server_name: str, latest_s: float | None) -> dict[str, object]:
     """Say below httpx what it has no words for: the TLS name, and until when the first byte may leave."""
     chosen: dict[str, object] = {"sni_hostname": server_name} if server_name else {}
-    if start_s is None:
+    if latest_s is None:
         return chosen
-    latest_s = time.monotonic() + start_s
+    loop = asyncio.get_running_loop()
 
     async def begins(event: str, _: object) -> None:
-        if event.endswith("send_request_headers.started") and time.monotonic() > latest_s:
+        if event.endswith("send_request_headers.started") and loop.time() > latest_s:
             raise _Late
 
     return chosen | {"trace": begins}
@@ -141,7 +141,7 @@ class Transport:
                 headers=dict(headers or {}),
                 content=body,
                 timeout=httpx.Timeout(timeouts.read_s, connect=timeouts.connect_s, pool=timeouts.pool_s),
-                extensions=_extensions(server_name, timeouts.start_s),
+                extensions=_extensions(server_name, timeouts.latest_s),
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise TransportError(f"{self._peer} cannot be asked: bad address", sent=False) from error

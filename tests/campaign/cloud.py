@@ -155,6 +155,8 @@ class Wire:
         if random.random() < moods.broken_share:
             await asyncio.sleep(0.01)
             raise TransportError("Render cannot be reached (ConnectError)", sent=False)
+        if timeouts.latest_s is not None and loop.time() > timeouts.latest_s:
+            raise TransportError("Render was not asked: too late", sent=False)
         loop.call_later(timeouts.read_s, _give_up, waiting, timeouts.read_s, context=OFF_THE_WIRE)
         if random.random() >= moods.lost_share:
             sent = _Sent(cloud, waiting, method, urlsplit(url).path, urlencode(query or {}), headers or {}, body or b"")

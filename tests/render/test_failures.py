@@ -173,6 +173,17 @@ async def test_deleting_what_is_gone_succeeds(scripted, make_client, http_answer
     assert [(request.method, request.path) for request in scripted.requests] == [("DELETE", "/services/srv-1")]
 
 
+async def test_a_create_that_would_leave_after_its_grant_is_not_sent(scripted, make_client, http_answer):
+    """However long it took to come so far, reading what the create needs included."""
+    scripted.handler = lambda request: http_answer(200, "[]" if request.method == "GET" else '{"id": "evg-1"}')
+    create = Action(verb=Verb.CREATE, component="shared", kind=Kind.ENV_GROUP, name="shared-acme")
+    granted_until_s = asyncio.get_running_loop().time() - 0.01
+    async with make_client(scripted.url) as client:
+        with pytest.raises(Unavailable, match="too late"):
+            await client.send(create, NOTHING, granted_until_s)
+    assert [request.path for request in scripted.requests if request.method == "POST"] == []
+
+
 async def test_secrets_never_reach_an_error(scripted, make_client, http_answer):
     scripted.handler = lambda request: http_answer(
         400,

@@ -182,12 +182,13 @@ async def test_a_request_whose_first_byte_would_leave_too_late_is_not_sent(scrip
     patient = Timeouts(read_s=2, pool_s=5)
     first = asyncio.create_task(transport.request("POST", scripted.url + "/first", timeouts=patient, body=b"{}"))
     await arrived.wait()
-    late = Timeouts(read_s=2, pool_s=5, start_s=0.1)
+    late = Timeouts(read_s=2, pool_s=5, latest_s=asyncio.get_running_loop().time() + 0.1)
     with pytest.raises(TransportError, match="was not asked: too late") as caught:
         await transport.request("POST", scripted.url + "/late", timeouts=late, body=b"{}")
     assert not caught.value.sent
     await first
-    answer = await transport.request("POST", scripted.url + "/soon", timeouts=late, body=b"{}")
+    soon = Timeouts(read_s=2, pool_s=5, latest_s=asyncio.get_running_loop().time() + 0.1)
+    answer = await transport.request("POST", scripted.url + "/soon", timeouts=soon, body=b"{}")
     assert answer.body == b"done"
     assert paths == ["/first", "/soon"]
     await transport.close()
