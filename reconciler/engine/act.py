@@ -98,12 +98,17 @@ async def act(ports: Ports, claim: Claim, action: Action, owned: Mapping[str, Ow
     if late_s > ports.options.send_within_s:
         return await _not_sent(ports, claim, operation, action, late_s)
     try:
-        reply = await ports.render.send(action, plaintext, asked_s + ports.options.send_within_s)
+        reply = await ports.render.send(action, plaintext, asked_s + _within_s(ports, action))
     except RenderError as error:
         acted = await _failed(ports, claim, operation, action, error)
     else:
         acted = await _succeeded(ports, claim, operation, action, owned, reply, sent_at=sent_at)
     return replace(acted, operation=operation)
+
+
+def _within_s(ports: Ports, action: Action) -> float:
+    """Real seconds for which a grant is good; what may be read before a change takes its time."""
+    return ports.options.send_within_s if action.verb is Verb.CREATE else ports.options.change_within_s
 
 
 async def _not_sent(ports: Ports, claim: Claim, operation: int, action: Action, late_s: float) -> Acted:

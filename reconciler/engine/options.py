@@ -12,11 +12,11 @@ from reconciler.ports import Clock, Render, Resolver, Store, Telemetry
 class Options:
     """How the engine works. `_s` is seconds; which time they are of is said for each.
 
-    `lease_s`, `renew_s`, `request_timeout_s`, `send_within_s`, `poll_s`, `duty_s`, `clock_s`, `shutdown_s` are real;
-    `grace_s`, `sweep_s`, `deep_s` are world time. `poll_s` and `duty_s` are the longest pauses of the claim loop and
-    of the other duties: where the world runs faster than real time, they are shorter. `clock_s` is how often the
-    database is told the time. `send_within_s` is how long a grant to send is good for: as long as the band around the
-    edges of windows in which nothing is granted.
+    `lease_s`, `renew_s`, `request_timeout_s`, `send_within_s`, `change_within_s`, `poll_s`, `duty_s`, `clock_s`,
+    `shutdown_s` are real; `grace_s`, `sweep_s`, `deep_s` are world time. `poll_s` and `duty_s` are the longest pauses
+    of the claim loop and of the other duties: where the world runs faster than real time, they are shorter. `clock_s`
+    is how often the database is told the time. `send_within_s` is how long a grant to send is good for: as long as the
+    band around the edges of windows in which nothing is granted. `change_within_s` is that of changes: some read first.
     """
 
     workers: int = 8
@@ -24,6 +24,7 @@ class Options:
     renew_s: float = 30.0
     request_timeout_s: float = 30.0
     send_within_s: float = 2.0
+    change_within_s: float = 10.0
     poll_s: float = 1.0
     duty_s: float = 5.0
     clock_s: float = 2.0

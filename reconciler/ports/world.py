@@ -74,7 +74,7 @@ class Render(Protocol):
     async def send(self, action: Action, plaintext: Plaintext, latest_s: float | None = None) -> Reply:
         """Carry out one action. Raises Unknown when nobody knows whether it happened.
 
-        A create whose first byte cannot leave by `latest_s` (the event loop's time) is not sent: Unavailable.
+        A change whose first byte cannot leave by `latest_s` (the event loop's time) is not sent: Unavailable.
         """
 
     async def probe(self, url: str) -> int | None:

@@ -6,7 +6,9 @@ that repeating cannot break a rate limit. A write is sent once: whether to repea
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -26,6 +28,19 @@ from reconciler.render.transport import Answer, Query, Timeouts, Transport, Tran
 M = TypeVar("M", bound=BaseModel)
 PROBLEMS_SHOWN = 3
 UNREAD = object()
+
+
+_LATEST_S: ContextVar[float | None] = ContextVar("latest_s", default=None)
+
+
+@contextmanager
+def leaving_by(latest_s: float | None) -> Iterator[None]:
+    """Let writes leave by then (the event loop's time) or not at all, whatever is read before them."""
+    token = _LATEST_S.set(latest_s)
+    try:
+        yield
+    finally:
+        _LATEST_S.reset(token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,10 +191,9 @@ class Calls:
         assert result is not None
         return result
 
-    async def write(
-        self, method: str, where: str, body: Json = None, *, secrets: Iterable[str] = (), latest_s: float | None = None
-    ) -> Result:
-        """Send a change, once, by `latest_s` (the loop's time). `secrets` are removed from any error's message."""
+    async def write(self, method: str, where: str, body: Json = None, *, secrets: Iterable[str] = ()) -> Result:
+        """Send a change, once, as soon as `leaving_by` says. `secrets` are removed from any error's message."""
+        latest_s = _LATEST_S.get()
         if latest_s is None:
             latest_s = asyncio.get_running_loop().time() + self._settings.write_start_s
         return await self._once(method, where, body=body, secrets=secrets, latest_s=latest_s)

@@ -112,7 +112,7 @@ class RenderClient:
     async def send(self, action: Action, plaintext: Plaintext, latest_s: float | None = None) -> Reply:
         """Carry out one action; Unknown when nobody knows whether it happened.
 
-        A create whose first byte cannot leave by `latest_s` (the event loop's time) is not sent: Unavailable.
+        A change whose first byte cannot leave by `latest_s` (the event loop's time) is not sent: Unavailable.
         """
         return await self._sends.send(action, plaintext, latest_s)
 

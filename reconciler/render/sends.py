@@ -13,7 +13,7 @@ from reconciler.core.observed import Deploy, Detail, Observed
 from reconciler.core.values import Json
 from reconciler.ports import Clock, Plaintext, Reply
 from reconciler.render import bodies, normalise, wire
-from reconciler.render.calls import Calls, Result, path
+from reconciler.render.calls import Calls, Result, leaving_by, path
 from reconciler.render.parts import Effect, Parts, removed, reply, secrets_of, texts
 from reconciler.render.reads import COLLECTIONS, Reads
 
@@ -28,6 +28,7 @@ class Sends:
         self._clock = clock
         self._protected = protected_ids
         self._verbs: Mapping[Verb, Effect] = {
+            Verb.CREATE: self._create,
             Verb.UPDATE: self._update,
             Verb.MOVE: self._move,
             Verb.SUSPEND: self._switch,
@@ -38,7 +39,7 @@ class Sends:
         }
 
     async def send(self, action: Action, plaintext: Plaintext, latest_s: float | None = None) -> Reply:
-        """Carry out one action, a create by `latest_s` if at all; Refused for what the operator itself runs on."""
+        """Carry out one action, by `latest_s` if at all; Refused for what the operator itself runs on."""
         named = (action.payload.get("serviceId"), action.payload.get("resourceIds"))
         touched = {action.id, *texts(*named)}
         mine = sorted(touched & self._protected)
@@ -47,13 +48,12 @@ class Sends:
                 f"{mine[0]} is what this operator runs on: it never changes itself. "
                 "Take it out of the tenant, or out of the operator's inventory"
             )
-        if action.verb is Verb.CREATE:
-            return await self._create(action, plaintext, latest_s)
-        return await self._verbs[action.verb](action, plaintext)
+        with leaving_by(latest_s):
+            return await self._verbs[action.verb](action, plaintext)
 
     # ------------------------------------------------------------ objects
 
-    async def _create(self, action: Action, plaintext: Plaintext, latest_s: float | None) -> Reply:
+    async def _create(self, action: Action, plaintext: Plaintext) -> Reply:
         credential = action.payload.get("registryCredential")
         credential_id = await self._reads.credential_id(str(credential)) if credential else ""
         body = bodies.create(
@@ -65,8 +65,7 @@ class Sends:
             files=plaintext.files,
             credential_id=credential_id,
         )
-        where = path(COLLECTIONS[action.kind])
-        result = await self._calls.write("POST", where, body, secrets=secrets_of(plaintext), latest_s=latest_s)
+        result = await self._calls.write("POST", path(COLLECTIONS[action.kind]), body, secrets=secrets_of(plaintext))
         if action.kind in SERVICES:
             return self._created_service(action.kind, result, plaintext)
         if action.kind is Kind.PROJECT:

@@ -184,6 +184,15 @@ async def test_a_create_that_would_leave_after_its_grant_is_not_sent(scripted, m
     assert [request.path for request in scripted.requests if request.method == "POST"] == []
 
 
+async def test_a_change_that_was_read_for_too_long_is_not_sent(scripted, make_client, http_answer):
+    scripted.handler = lambda request: http_answer(200, "[]")
+    change = Action(verb=Verb.SET_ENV, component="web", kind=Kind.WEB, id="srv-1", name="web-acme")
+    async with make_client(scripted.url) as client:
+        with pytest.raises(Unavailable, match="too late"):
+            await client.send(change, Plaintext(values={"A": Sensitive("b")}), asyncio.get_running_loop().time())
+    assert {request.method for request in scripted.requests} == {"GET"}
+
+
 async def test_secrets_never_reach_an_error(scripted, make_client, http_answer):
     scripted.handler = lambda request: http_answer(
         400,
