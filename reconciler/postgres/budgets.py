@@ -27,6 +27,8 @@ READ_BLOCK_S = 3.0
 """GET tokens are taken in blocks, for real seconds: what a process does not use in time is lost to the window."""
 UNSEEN = timedelta(seconds=5)
 """World time until a stack that gave way to tenants not looked at yet asks again."""
+UNSEEN_PATIENCE_S = 300.0
+"""World seconds at real speed, real ones in a faster world: longer nobody waits for a tenant that was not looked at."""
 PROBE = timedelta(minutes=1)
 """World time between the probes of a class whose circuit breaker is half open."""
 Row = dict[str, Any]
@@ -185,7 +187,7 @@ class Budgets(Adapter):
         late = moment >= windows.reserves_end(counter.window)
         reserved = ahead["ready"] if late else ahead["ready"] + ahead["started_later"]
         granted = remaining > reserved
-        unseen = 0 if mine["started"] else await self._unseen(connection, mine)
+        unseen = 0 if mine["started"] else await self._unseen(connection, mine, moment)
         if granted and not unseen:
             await self._store(connection, Bucket.CREATE, "", counter)
             await connection.execute(SQL["meet_demand"], {"tenant": tenant})
@@ -203,12 +205,13 @@ class Budgets(Adapter):
             limit=counter.limit,
         )
 
-    async def _unseen(self, connection: Connection, mine: Row) -> int:
+    async def _unseen(self, connection: Connection, mine: Row, now: datetime) -> int:
         """Count who goes before us and has only just come; each is taken to want what we want.
 
-        No stack is begun before those were looked at.
+        No stack is begun before those were looked at, or have waited in vain for longer than that takes.
         """
-        row = await (await connection.execute(SQL["unseen"], mine)).fetchone()
+        values = mine | {"now": now, "patience_s": UNSEEN_PATIENCE_S * max(1.0, self.speed)}
+        row = await (await connection.execute(SQL["unseen"], values)).fetchone()
         assert row is not None
         tenants: int = row["tenants"]
         return tenants

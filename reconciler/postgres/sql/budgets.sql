@@ -50,11 +50,13 @@ WHERE d.tenant <> %(tenant)s AND q.failures = 0
 
 -- name: unseen
 -- How many who go before us, as more important or as important and here earlier, have not had their first pass yet, and so
--- could not say what they want. Claims come in batches, and of those looked at in one moment any may ask first.
+-- could not say what they want. Claims come in batches, and of those looked at in one moment any may ask first. Nobody is
+-- waited for longer than a first pass can take: its worker may be gone, or hang.
 SELECT count(*)::int AS tenants
 FROM reconciler.tenant_queue q JOIN reconciler.tenants t ON t.name = q.tenant
 WHERE q.handled_seq = 0 AND t.state = 'running' AND t.purged_at IS NULL
   AND (-t.priority, t.created_at, t.name) < (-%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text)
+  AND t.created_at > %(now)s::timestamptz - %(patience_s)s * interval '1 second'
   AND NOT EXISTS (SELECT FROM reconciler.create_demand d WHERE d.tenant = q.tenant);
 
 -- name: lock_cap

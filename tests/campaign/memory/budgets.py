@@ -9,7 +9,7 @@ from reconciler.core.errors import StaleLease
 from reconciler.core.kinds import BUCKET_LIMITS, CREATE_BUDGETED, Bucket
 from reconciler.ports import Claim, Limits, Operation, OperationState, Repeats, Throttle
 from reconciler.postgres import windows
-from reconciler.postgres.budgets import PROBE, UNSEEN
+from reconciler.postgres.budgets import PROBE, UNSEEN, UNSEEN_PATIENCE_S
 from tests.campaign.memory.database import BucketRow, Tenant
 from tests.campaign.memory.parts import Part
 
@@ -123,7 +123,7 @@ class Budgets(Part):
         remaining = limit - used
         free = remaining > (ready if late else ready + later)
         demand = self.db.demand.get(tenant)
-        unseen = self._unseen(mine) if mine[0] else 0
+        unseen = self._unseen(mine, now) if mine[0] else 0
         if free and not unseen:
             self.db.budget[(Bucket.CREATE, "")] = row
             if demand is not None:
@@ -137,13 +137,15 @@ class Budgets(Part):
             ahead=ready + later + unseen * (demand.wanted if demand else 1), used=used, limit=limit,
         )  # fmt: skip
 
-    def _unseen(self, mine: tuple[bool, int, datetime, str]) -> int:
+    def _unseen(self, mine: tuple[bool, int, datetime, str], now: datetime) -> int:
         """Count who goes before us and has not had its first pass yet, and so could not say what it wants."""
+        since = now - timedelta(seconds=UNSEEN_PATIENCE_S)
         return sum(
             not queued.handled_seq
             and name not in self.db.demand
             and (row := self.db.tenants[name]).columns["state"] == "running"
             and row.purged_at is None
+            and row.created_at > since
             and (-_priority(row), row.created_at, name) < mine[1:]
             for name, queued in self.db.queue.items()
         )
