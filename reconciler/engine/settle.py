@@ -22,6 +22,7 @@ TAKEN_GRACES = 5
 question costs a create of the hour."""
 SKEW = timedelta(seconds=5)
 PAUSE_MIN_S = 1.0
+"""Shortest wait (real) for what may still be under way."""
 OUR_TRIGGER = "api"
 DEPLOYED_AFTER = frozenset(
     {Verb.UPDATE, Verb.SET_ENV, Verb.SET_FILES, Verb.SET_GROUP_VAR, Verb.REMOVE_GROUP_VAR, Verb.LINK_GROUP}

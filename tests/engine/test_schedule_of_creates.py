@@ -8,32 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.engine.documents import tenant
-from tests.engine.test_onboarding import AN_HOUR, creates, hour, owner
+from tests.engine.test_onboarding import AN_HOUR, FOUR, creates, hour, owner
 from tests.engine.world import open_world
 
-FIVE = """
-apiVersion: reconciler/v1
-kind: Blueprint
-metadata: {name: five}
-spec:
-  template:
-    databases: [{name: db, plan: basic-256mb, ipAllowList: []}]
-    services:
-      - {type: keyvalue, name: cache, plan: starter, ipAllowList: []}
-      - type: web
-        name: app
-        runtime: image
-        image: {url: docker.io/acme/app:1}
-        plan: starter
-        envVars:
-          - {key: DATABASE_URL, fromDatabase: {name: db, property: connectionString}}
-          - {key: REDIS_URL, fromService: {type: keyvalue, name: cache, property: connectionString}}
-      - {type: worker, name: jobs, runtime: image, image: {url: docker.io/acme/app:1}, plan: starter}
-      - {type: pserv, name: search, runtime: image, image: {url: docker.io/acme/app:1}, plan: starter}
-  entrypoint: app
-  ready: {path: /up, within: 15m}
-  tiers: {small: {}}
-"""
+SEARCH = "      - {type: pserv, name: search, runtime: image, image: {url: docker.io/acme/app:1}, plan: starter}\n"
+FIVE = FOUR.replace("{name: four}", "{name: five}").replace("  entrypoint:", f"{SEARCH}  entrypoint:")
+"""The stack of `test_onboarding` with a create more."""
 EACH = 5
 TO_COME_UP = timedelta(minutes=10)
 """From a stack's last create to Ready: its slowest build."""
