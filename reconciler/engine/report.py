@@ -8,7 +8,7 @@ from reconciler.core import schedule
 from reconciler.core.actions import Action, Verb, Wait, WaitReason
 from reconciler.core.conditions import FAILING, HUMAN, Findings, all_waits, build_status, failing
 from reconciler.core.health import Health, HealthState, judge
-from reconciler.core.kinds import Bucket
+from reconciler.core.kinds import CREATE_BUDGETED, Bucket
 from reconciler.core.plan import Plan, View
 from reconciler.core.plan.view import label
 from reconciler.core.spec import DesiredState
@@ -248,12 +248,28 @@ def _probe_since(facts: Facts, now: datetime) -> datetime:
     return max((end for end in ends if end is not None), default=now)
 
 
+def _can_begin(facts: Facts, create: Action) -> bool:
+    """Say whether nothing but budgets is between a create and Render, or plain writes of this very stack before it.
+
+    Those (a project, a group) come within minutes, even if an answer was lost: nobody loses an hour's place by them.
+    """
+    if all(wait.reason is WaitReason.BUDGET for wait in create.waits):
+        return True
+    stack = facts.view.stack
+    if stack is None or any(wait.reason is not WaitReason.DEPENDENCY for wait in create.waits):
+        return False
+    missing = {need for need in stack.resources[create.component].after if not facts.view.live(need)}
+    waits = [wait for action in facts.plan.actions if action.component in missing for wait in action.waits]
+    plain = not any(stack.resources[need].kind in CREATE_BUDGETED for need in missing)
+    return bool(missing) and plain and not any(wait.reason in HUMAN for wait in waits)
+
+
 def demand(facts: Facts) -> Demand | None:
     """Answer how many budgeted creates are still wanted; what waits for a person wants none."""
     open_to_time = [a for a in facts.creates if not any(w.reason in HUMAN for w in a.waits)]
     if not open_to_time or facts.view.state is not DesiredState.RUNNING:
         return None
-    ready = [a for a in open_to_time if all(w.reason is WaitReason.BUDGET for w in a.waits)]
+    ready = [a for a in open_to_time if _can_begin(facts, a)]
     tenant = facts.record.tenant
     return Demand(
         wanted=len(open_to_time),

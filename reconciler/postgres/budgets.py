@@ -29,6 +29,8 @@ UNSEEN = timedelta(seconds=5)
 """World time until a stack that gave way to tenants not looked at yet asks again."""
 UNSEEN_PATIENCE_S = 300.0
 """World seconds at real speed, real ones in a faster world: longer nobody waits for a tenant that was not looked at."""
+HOPELESS = 3
+"""So many passes failed one after the other: the creates of their tenant are not kept for it any more."""
 PROBE = timedelta(minutes=1)
 """World time between the probes of a class whose circuit breaker is half open."""
 Row = dict[str, Any]
@@ -180,7 +182,7 @@ class Budgets(Adapter):
             )
         ).fetchone()
         assert mine is not None
-        mine |= {"tenant": tenant}
+        mine |= {"tenant": tenant, "hopeless": HOPELESS}
         ahead = await (await connection.execute(SQL["ahead"], mine)).fetchone()
         assert ahead is not None
         remaining = counter.limit - used

@@ -15,6 +15,8 @@ from reconciler.ports import Limits
 
 MINUTE_S = 60
 LONGEST_S = 3600
+AGAIN_S = 1
+"""World seconds before a refused call is tried again, whatever its answer says."""
 EDGE_S = 5
 """How far `Date` + reset may lie from a full minute and still mean that minute: two floors and some delay."""
 CREATES = frozenset({"services", "postgres", "key-value", "redis"})
@@ -95,12 +97,14 @@ def next_minute(moment: datetime) -> datetime:
 def throttled_until(headers: Mapping[str, str], now: datetime) -> datetime:
     """Answer when a refused (429) call may be tried again: the window's end, or later if Retry-After says so.
 
-    Without limit headers it is the end of the present minute: the shortest window there is. It is an hour at most.
+    Without limit headers it is the end of the present minute: the shortest window there is. It is an hour at most,
+    and never at once: where our clock is ahead of Render's, the window that is told to end may be over for us.
     """
     date = date_of(headers) or now.astimezone(UTC)
     limits = limits_of(headers, now)
     until = limits.resets_at if limits else next_minute(date)
-    return max(until, min(_told(headers.get("retry-after", ""), date), date + timedelta(seconds=LONGEST_S)))
+    told = min(_told(headers.get("retry-after", ""), date), date + timedelta(seconds=LONGEST_S))
+    return max(until, told, now.astimezone(UTC) + timedelta(seconds=AGAIN_S))
 
 
 def _told(text: str, date: datetime) -> datetime:

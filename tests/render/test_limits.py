@@ -1,6 +1,6 @@
 """The rate-limit headers, in every form seen, and the bucket of every call."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -94,7 +94,15 @@ def test_missing_date_is_the_clock():
     ],
 )
 def test_throttled_until(told, until):
-    assert limits.throttled_until(told, NOW) == datetime.fromisoformat(until).replace(tzinfo=UTC)
+    asked_at = limits.date_of(told) or NOW
+    assert limits.throttled_until(told, asked_at) == datetime.fromisoformat(until).replace(tzinfo=UTC)
+
+
+def test_a_refused_call_is_never_tried_again_at_once():
+    """Where our clock is ahead, the window that the answer speaks of is over for us: each try would be refused anew."""
+    told = headers("Tue, 09 Jun 2026 16:59:59 GMT", "20", "0", "0")
+    ahead = datetime(2026, 6, 9, 17, 0, 0, tzinfo=UTC)
+    assert limits.throttled_until(told, ahead) == ahead + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,12 @@ SELECT coalesce(d.started, EXISTS (SELECT FROM reconciler.inventory i WHERE i.te
 FROM reconciler.tenants t LEFT JOIN reconciler.create_demand d ON d.tenant = t.name WHERE t.name = %(tenant)s;
 
 -- name: ahead
--- Who stands before us: started stacks first, then priority, then since. A tenant whose last pass failed
+-- Who stands before us: started stacks first, then priority, then since. A tenant whose passes fail one after the other
 -- reserves nothing: it may never come. Who can begin is kept its whole stack, or many would begin and none end.
 SELECT count(*)::int AS tenants, coalesce(sum(d.ready), 0)::int AS ready,
   coalesce(sum(d.wanted - d.ready) FILTER (WHERE d.started OR d.ready > 0), 0)::int AS started_later
 FROM reconciler.create_demand d JOIN reconciler.tenant_queue q USING (tenant)
-WHERE d.tenant <> %(tenant)s AND q.failures = 0
+WHERE d.tenant <> %(tenant)s AND q.failures < %(hopeless)s
   AND (NOT d.started, -d.priority, d.since, d.tenant)
       < (NOT %(started)s::boolean, -%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text);
 

@@ -9,7 +9,7 @@ from reconciler.core.errors import StaleLease
 from reconciler.core.kinds import BUCKET_LIMITS, CREATE_BUDGETED, Bucket
 from reconciler.ports import Claim, Limits, Operation, OperationState, Repeats, Throttle
 from reconciler.postgres import windows
-from reconciler.postgres.budgets import PROBE, UNSEEN, UNSEEN_PATIENCE_S
+from reconciler.postgres.budgets import HOPELESS, PROBE, UNSEEN, UNSEEN_PATIENCE_S
 from tests.campaign.memory.database import BucketRow, Tenant
 from tests.campaign.memory.parts import Part
 
@@ -115,7 +115,10 @@ class Budgets(Part):
         ahead = [
             demand
             for name, demand in self.db.demand.items()
-            if name != tenant and name in self.db.queue and not self.db.queue[name].failures and self._rank(name) < mine
+            if name != tenant
+            and name in self.db.queue
+            and self.db.queue[name].failures < HOPELESS
+            and self._rank(name) < mine
         ]
         ready = sum(one.ready for one in ahead)
         later = sum(one.wanted - one.ready for one in ahead if one.started or one.ready > 0)
