@@ -5,6 +5,7 @@ It also does to connections what faults ask for: hold them, drop them, cut them 
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -26,6 +27,8 @@ from reconciler.simulator.faults import Rule
 from reconciler.simulator.wire import NO_CONTENT, Json
 
 LOGGER = logging.getLogger(__name__)
+COLLECT_AFTER = (20_000, 20, 20)
+"""When the cycle collector runs: rarely, for answers are made of small objects without cycles."""
 TRANSPORT = "simulator.transport"
 TICK_REAL_S = 0.05
 SAVE_EVERY_TICKS = 4
@@ -276,6 +279,8 @@ def listen(config: SimulatorConfig) -> socket.socket:
 def serve(config: SimulatorConfig, listener: socket.socket) -> None:
     """Serve until a signal comes, or the parent goes if that is wanted."""
     server = make_server(build_app(config), config)
+    gc.freeze()  # a workspace of thousands of objects stays: a full collection through it would stall every answer
+    gc.set_threshold(*COLLECT_AFTER)
     if config.exit_with_parent:
         server.watch_parent()
     server.run(sockets=[listener])

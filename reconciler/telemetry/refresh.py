@@ -18,7 +18,7 @@ from reconciler.telemetry.tenants import TenantSeries
 
 HOURS_PER_MONTH = 730
 """Hours in the month that a monthly price means: 365 days x 24 / 12."""
-REFRESH_S = 5.0
+REFRESH_S = 7.5
 """Real seconds between readings; half of the shortest scrape interval in use, so that no scrape sees one twice."""
 
 
