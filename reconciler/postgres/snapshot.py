@@ -1,11 +1,12 @@
 """Keeps the shared picture of Render, writing only what changed, and wakes whom a change concerns; judges nothing."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from reconciler.core.kinds import SERVICES, Kind
 from reconciler.core.observed import Observed
@@ -16,8 +17,9 @@ from reconciler.postgres.pool import Connection
 SQL = queries.load("snapshot")
 CHUNK = 500
 """Objects a statement."""
-UNSTORABLE = re.compile(r"\\u(0000|d[89a-f])")
-"""How JSON spells NUL and halves of surrogate pairs (whole ones too: those are told apart by the codec)."""
+UNSTORABLE = "\\u0000"
+"""How JSON spells NUL."""
+IN_UTC = timedelta(0)
 Row = dict[str, Any]
 
 
@@ -162,12 +164,14 @@ def _row(one: Observed) -> str:
         **{"seen_at": one.seen_at.astimezone(UTC).isoformat()},
     }
     try:
-        text = json.dumps(row)
-    except TypeError:  # a mapping or tuple that is no dict or list
+        text = to_json(row).decode()
+    except PydanticSerializationError:  # a mapping that is no dict, or half of a surrogate pair
         return json.dumps(codec.encode(row))
-    # What PostgreSQL cannot hold is spelt so, and a few letters that it can.
-    return json.dumps(codec.encode(row)) if UNSTORABLE.search(text) else text
+    # What PostgreSQL cannot hold is spelt so, and a backslash before u0000, which it can.
+    return json.dumps(codec.encode(row)) if UNSTORABLE in text else text
 
 
 def _stamp(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat()
+    if moment is None:
+        return None
+    return (moment if moment.utcoffset() == IN_UTC else moment.astimezone(UTC)).isoformat()
