@@ -219,6 +219,7 @@ class Wires:
         return f"{how.__name__} on the wire to {'the database' if wire is self.database else 'Render'}"
 
 
+@pytest.mark.long
 async def test_broken_wires_cost_nothing(fleet: Fleet) -> None:
     await prepare(fleet)
     wires = Wires(fleet)

@@ -1,15 +1,17 @@
 -- name: open
 -- Under our epoch, and in the place of what was planned there and never sent, with an id of its own: whoever planned that
--- can no longer send it. No row: the epoch is over, or an effect of the component is under way.
+-- can no longer send it. No row: the epoch is over, or an effect of the component is under way. This commit does not wait
+-- for the disk: that of `mark_sent`, behind it in the log and before any byte, waits for both.
 WITH held AS (
   SELECT tenant FROM reconciler.tenant_queue
-  WHERE tenant = %(tenant)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL FOR SHARE)
+  WHERE tenant = %(tenant)s AND lease_epoch = %(epoch)s AND lease_until IS NOT NULL FOR SHARE),
+quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS mode)
 INSERT INTO reconciler.operations
   (workspace, tenant, component, verb, kind, name, live_id, environment_id, request_hash, summary, state, bucket, epoch,
    generation, planned_at)
 SELECT %(workspace)s, t.name, %(component)s, %(verb)s, %(kind)s, %(name)s, %(live_id)s, %(environment_id)s,
   %(request_hash)s, %(summary)s, 'planned', %(bucket)s, %(epoch)s, t.generation, %(now)s
-FROM reconciler.tenants t JOIN held ON held.tenant = t.name
+FROM reconciler.tenants t JOIN held ON held.tenant = t.name CROSS JOIN quick
 ON CONFLICT (tenant, component) WHERE state IN ('planned', 'sent', 'unknown') DO UPDATE SET
   id = DEFAULT, workspace = excluded.workspace, verb = excluded.verb, kind = excluded.kind, name = excluded.name,
   live_id = excluded.live_id, environment_id = excluded.environment_id, request_hash = excluded.request_hash,
