@@ -74,6 +74,8 @@ class Budgets(Adapter):
     """The side of the store that hands out tokens."""
 
     _block: Block | None = None
+    _reads: Counter | None = None
+    """The bucket of reads as this process last raised it; within its window it only fills."""
     _block_lock: asyncio.Lock | None = None
 
     async def send_operation(
@@ -256,6 +258,7 @@ class Budgets(Adapter):
             throttle = throttle or await self._count(connection, Bucket.READ, "", counter, size)
         if throttle is None:
             self._block = Block(counter.window, size, time.monotonic() + READ_BLOCK_S)
+            self._reads = replace(counter, used=counter.used + size)
         return throttle
 
     async def take_deep(self, calls: int, limit: int, now: datetime) -> bool:
@@ -276,11 +279,15 @@ class Budgets(Adapter):
 
         Answers of effects are learned from when they are settled; this is for all others.
         """
-        async with self.session() as connection:
-            # Nearly every answer tells nothing new: that is found without a lock.
-            row = await (await connection.execute(SQL["peek"], self._place(bucket, live_id))).fetchone()
-        if row is not None and bucket is not Bucket.CREATE and not _news(bucket, row, limits):
+        # Nearly every answer tells nothing new: that is found without asking, or at least without a lock.
+        if bucket is Bucket.READ and self._reads is not None and not _news(self._reads, bucket, limits):
             return
+        async with self.session() as connection:
+            row = await (await connection.execute(SQL["peek"], self._place(bucket, live_id))).fetchone()
+        if row is not None and bucket is not Bucket.CREATE:
+            window = windows.window_of(bucket, limits.date)
+            if row["window_start"] > window.start or not _news(_counter(bucket, row, window), bucket, limits):
+                return
         async with self.transaction() as connection:
             await self._believe(connection, bucket, live_id, limits)
 
@@ -359,13 +366,12 @@ class Budgets(Adapter):
             self._block = None
 
 
-def _news(bucket: Bucket, row: Row, limits: Limits) -> bool:
-    """Say whether an answer's headers are lower than what the row says of the same window, or change the limit."""
-    counter = _counter(bucket, row, windows.window_of(bucket, limits.date))
-    if row["window_start"] > counter.window.start:
-        return False
+def _news(known: Counter, bucket: Bucket, limits: Limits) -> bool:
+    """Say whether an answer's headers are lower than what is known of its window, or change the limit."""
+    if known.window != windows.window_of(bucket, limits.date):
+        return True
     spent = limits.limit - limits.remaining
-    return spent > counter.used or limits.limit != counter.limit_seen or limits.remaining <= 0
+    return spent > known.used or limits.limit != known.limit_seen or limits.remaining <= 0
 
 
 def _counter(bucket: Bucket, row: Row, window: Window) -> Counter:
