@@ -8,7 +8,7 @@ the tenants ahead in the create queue may still want of it.
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.core import guard
@@ -31,6 +31,7 @@ UNSEEN_PATIENCE_S = 300.0
 """World seconds at real speed, real ones in a faster world: longer nobody waits for a tenant that was not looked at."""
 HOPELESS = 3
 """So many passes failed one after the other: the creates of their tenant are not kept for it any more."""
+EVER = datetime.fromtimestamp(0, UTC)
 PROBE = timedelta(minutes=1)
 """World time between the probes of a class whose circuit breaker is half open."""
 Row = dict[str, Any]
@@ -74,6 +75,8 @@ class Budgets(Adapter):
     """The side of the store that hands out tokens."""
 
     _block: Block | None = None
+    _granting_since: datetime | None = None
+    """When (world) this process was first asked for a create: until then it has looked at nobody."""
     _reads: Counter | None = None
     """The bucket of reads as this process last raised it; within its window it only fills."""
     _block_lock: asyncio.Lock | None = None
@@ -212,9 +215,13 @@ class Budgets(Adapter):
     async def _unseen(self, connection: Connection, mine: Row, now: datetime) -> int:
         """Count who goes before us and has only just come; each is taken to want what we want.
 
-        No stack is begun before those were looked at, or have waited in vain for longer than that takes.
+        No stack is begun before those were looked at, or have waited in vain for longer than that takes, in which the
+        time that nobody worked here does not count.
         """
-        values = mine | {"now": now, "patience_s": UNSEEN_PATIENCE_S * max(1.0, self.speed)}
+        if self._granting_since is None or now < self._granting_since:
+            self._granting_since = now
+        since = now - timedelta(seconds=UNSEEN_PATIENCE_S * max(1.0, self.speed))
+        values = mine | {"newer_than": since if self._granting_since <= since else EVER}
         row = await (await connection.execute(SQL["unseen"], values)).fetchone()
         assert row is not None
         tenants: int = row["tenants"]

@@ -280,6 +280,7 @@ async def open_world(database_url: str, tmp: Path, *, replicas: int = 1, **chang
             for _ in range(replicas):
                 await world.add_replica()
             assert await world.wiring.store.swept_at(Kind.WEB) is None
+            await world.step(0)  # as a daemon does at once: what signs up now has the world's time
             yield world
         finally:
             for wiring in world.wirings:

@@ -163,12 +163,17 @@ async def test_no_stack_is_begun_before_who_goes_before_it_was_looked_at(store: 
     assert await asks(store, claims["urgent"]) is None, "who is not to run wants nothing"
 
 
-async def test_whoever_nobody_looks_at_is_waited_for_a_while_and_no_longer(store: Store, lab: Lab) -> None:
-    """Its worker was killed, or hangs: everybody behind it would stand still for as long as the lease is renewed."""
+@pytest.mark.parametrize("away_s", [0, 4000])
+async def test_whoever_nobody_looks_at_is_waited_for_a_while_and_no_longer(store: Store, lab: Lab, away_s: int) -> None:
+    """Its worker was killed, or hangs: everybody behind it would stand still for as long as the lease is renewed.
+
+    Of those who signed up while nobody worked here none was looked at, so nobody was waited for either.
+    """
     await lab.sign_up("acme", "bolt")
     claims = await claim_all(store)
-    assert await asks(store, claims["bolt"], now=NOW + seconds(299)) is not None
-    assert await asks(store, claims["bolt"], now=NOW + seconds(301)) is None
+    for s in (0, 299):
+        assert await asks(store, claims["bolt"], now=NOW + seconds(away_s + s)) is not None, s
+    assert await asks(store, claims["bolt"], now=NOW + seconds(away_s + 301)) is None
 
 
 async def test_a_whole_hour_is_used_and_whole_stacks_come_of_it(store: Store, second: Store, lab: Lab) -> None:

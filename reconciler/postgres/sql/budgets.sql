@@ -56,7 +56,7 @@ SELECT count(*)::int AS tenants
 FROM reconciler.tenant_queue q JOIN reconciler.tenants t ON t.name = q.tenant
 WHERE q.handled_seq = 0 AND t.state = 'running' AND t.purged_at IS NULL
   AND (-t.priority, t.created_at, t.name) < (-%(priority)s::int, %(since)s::timestamptz, %(tenant)s::text)
-  AND t.created_at > %(now)s::timestamptz - %(patience_s)s * interval '1 second'
+  AND t.created_at > %(newer_than)s::timestamptz
   AND NOT EXISTS (SELECT FROM reconciler.create_demand d WHERE d.tenant = q.tenant);
 
 -- name: lock_cap

@@ -9,7 +9,7 @@ from reconciler.core.errors import StaleLease
 from reconciler.core.kinds import BUCKET_LIMITS, CREATE_BUDGETED, Bucket
 from reconciler.ports import Claim, Limits, Operation, OperationState, Repeats, Throttle
 from reconciler.postgres import windows
-from reconciler.postgres.budgets import HOPELESS, PROBE, UNSEEN, UNSEEN_PATIENCE_S
+from reconciler.postgres.budgets import EVER, HOPELESS, PROBE, UNSEEN, UNSEEN_PATIENCE_S
 from tests.campaign.memory.database import BucketRow, Tenant
 from tests.campaign.memory.parts import Part
 
@@ -31,6 +31,7 @@ class Budgets(Part):
     """The side of the store that hands out tokens."""
 
     _block: Block | None = None
+    _granting_since: datetime | None = None
 
     async def send_operation(
         self,
@@ -142,7 +143,11 @@ class Budgets(Part):
 
     def _unseen(self, mine: tuple[bool, int, datetime, str], now: datetime) -> int:
         """Count who goes before us and has not had its first pass yet, and so could not say what it wants."""
+        if self._granting_since is None or now < self._granting_since:
+            self._granting_since = now
         since = now - timedelta(seconds=UNSEEN_PATIENCE_S)
+        if self._granting_since > since:
+            since = EVER
         return sum(
             not queued.handled_seq
             and name not in self.db.demand
