@@ -4,6 +4,7 @@ Daemon, simulator and database are processes of their own, as in a rehearsal; CP
 Sizes can be chosen (RECONCILER_BENCH_TENANTS=1000,10000), and how long idleness is watched (RECONCILER_BENCH_IDLE_S).
 """
 
+import gc
 import json
 import os
 import statistics
@@ -22,6 +23,7 @@ import pytest
 
 from reconciler.core.errors import Throttled
 from reconciler.core.kinds import Kind
+from reconciler.daemon.process import COLLECT_AFTER
 from reconciler.postgres import migrate
 from reconciler.postgres.embedded import EmbeddedPostgres
 from tests.bench.conftest import Bench, Cell
@@ -223,7 +225,18 @@ def picture_at(fleet: Fleet) -> datetime:
 
 
 async def sweep(fleet: Fleet) -> float:
-    """Answer the CPU seconds of a full sweep, done in this process; the first one warms up."""
+    """Answer the CPU seconds of a full sweep, done in this process as the daemon would; the first one warms up."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    try:
+        return await _swept(fleet)
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+async def _swept(fleet: Fleet) -> float:
     async with fleet.wired() as wiring:
         sweeper, me, spent = worker_of(wiring).sweeper, psutil.Process(), 0.0
         for _ in range(2):
