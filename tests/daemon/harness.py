@@ -26,6 +26,10 @@ def environment(**settings: object) -> dict[str, str]:
     return kept | {key: str(value) for key, value in settings.items()} | {"PYTHONUNBUFFERED": "1"}
 
 
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""Ctrl-C reaches it as in a terminal, even where the tests themselves run in the background of a shell, deaf to it."""
+
+
 class Process:
     """One command of ours, running; what it prints goes into a file."""
 
@@ -33,7 +37,7 @@ class Process:
         self.output = output
         with output.open("wb") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, "-c", "from reconciler.cli import main; main()", *arguments],
+                [sys.executable, "-c", f"{HEARS}; from reconciler.cli import main; main()", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
