@@ -212,7 +212,10 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """How many creates a tenant still needs, for the create queue; `ready` of them could be sent at once."""
+    """How many creates a tenant still needs, for the create queue.
+
+    `ready` of them could be sent at once, or as soon as plain writes of the same stack (project, group) are done.
+    """
 
     wanted: int
     ready: int

@@ -32,6 +32,7 @@ UNSEEN_PATIENCE_S = 300.0
 HOPELESS = 3
 """So many passes failed one after the other: the creates of their tenant are not kept for it any more."""
 EVER = datetime.fromtimestamp(0, UTC)
+"""Before every sign-up (world)."""
 PROBE = timedelta(minutes=1)
 """World time between the probes of a class whose circuit breaker is half open."""
 Row = dict[str, Any]
